@@ -1,0 +1,79 @@
+"""Which columns of the input play which part: defaults, names of the user's, and what is missing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rangebar_polars._typing import By
+from rangebar_polars.exceptions import RangeBarError
+
+__all__ = ["REQUIRED", "InputColumns", "key_columns"]
+
+REQUIRED = ("timestamp", "price", "quantity")
+"""Parts that every input has, under their default names."""
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """
+    The parts that columns of the input play.
+
+    Keys are the default names (SPEC 1), values the names in the user's frame, or None for an optional part
+    that is to be ignored.
+    """
+
+    names: Mapping[str, str | None]
+
+    def resolve(self, available: Sequence[str]) -> dict[str, str]:
+        """
+        Parts that the input has.
+
+        An optional part under its default name may be absent; what was named otherwise must be there.
+        """
+        found: dict[str, str] = {}
+        for part, name in self.names.items():
+            if name is None:
+                if part in REQUIRED:
+                    msg = f"the column that plays `{part}` must have a name, got None"
+                    raise RangeBarError(msg)
+            elif name in available:
+                found[part] = name
+            elif part in REQUIRED or name != part:
+                raise missing_column(name, available)
+        individual = {"first_trade_id", "last_trade_id"}
+        if len(individual & found.keys()) == 1:
+            (present,) = individual & found.keys()
+            (absent,) = individual - found.keys()
+            msg = (
+                f"`first_trade_id` and `last_trade_id` come together: the input has `{found[present]}` but no "
+                f"column for `{absent}`; name it, or ignore the other with {present}=None"
+            )
+            raise RangeBarError(msg)
+        return found
+
+
+def key_columns(by: By, available: Sequence[str], output: Sequence[str]) -> list[str]:
+    """Names of the key columns, checked against the input and against the columns that will stand beside them."""
+    keys = [by] if isinstance(by, str) else list(by or ())
+    for position, key in enumerate(keys):
+        if not isinstance(key, str):
+            msg = f"`by` takes column names, got {key!r}"
+            raise RangeBarError(msg)
+        if key not in available:
+            raise missing_column(key, available)
+        if key in output:
+            msg = f"the key column `{key}` would stand beside a column of that name in the result: rename it first"
+            raise RangeBarError(msg)
+        if key in keys[:position]:
+            msg = f"the key column `{key}` is named twice in `by`"
+            raise RangeBarError(msg)
+    return keys
+
+
+def missing_column(name: str, available: Sequence[str]) -> RangeBarError:
+    """The error for a column that is not there, with what there is and what may have been meant."""
+    close = difflib.get_close_matches(name, available, n=1)
+    hint = f" (did you mean `{close[0]}`?)" if close else ""
+    return RangeBarError(f"column `{name}` not found{hint}; the input has {', '.join(available) or 'no columns'}")

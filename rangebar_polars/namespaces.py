@@ -1,0 +1,359 @@
+"""The namespace `.rangebar` of LazyFrame and DataFrame; the eager one goes through the lazy one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rangebar_polars._columns import InputColumns
+from rangebar_polars._typing import BarFeature, By, TimeUnit
+from rangebar_polars.backtesting import to_backtesting
+from rangebar_polars.source import scan_bar_ids, scan_bars
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DataFrameRangeBar", "LazyFrameRangeBar"]
+
+
+@pl.api.register_lazyframe_namespace("rangebar")
+class LazyFrameRangeBar:
+    """Range bars of a LazyFrame of trades, and what becomes of a LazyFrame of bars."""
+
+    def __init__(self, frame: pl.LazyFrame) -> None:
+        self._frame = frame
+
+    def bars(
+        self,
+        threshold_dbps: int,
+        *,
+        by: By = None,
+        features: Sequence[BarFeature] | None = None,
+        include_incomplete: bool = False,
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        quantity: str = "quantity",
+        is_buyer_maker: str | None = "is_buyer_maker",
+        agg_trade_id: str | None = "agg_trade_id",
+        first_trade_id: str | None = "first_trade_id",
+        last_trade_id: str | None = "last_trade_id",
+        time_unit: TimeUnit | None = None,
+    ) -> pl.LazyFrame:
+        """
+        Range bars of trades, streamed.
+
+        A bar opens with a trade and closes with the first later trade whose price is at or beyond
+        `open ± trunc(open * threshold_dbps / 100000)`; the closing trade belongs to the bar it closes, and the
+        next trade opens the next bar. Prices and quantities are exact in eight decimals, sums are exact integers:
+        the result does not depend on how the input is chunked, on the engine or on the number of threads.
+
+        Parameters
+        ----------
+        threshold_dbps
+            Distance of the limits from the open in decimal basis points, 1 to 100000 (1 dbps = 0.001 %, so 250
+            is 0.25 %).
+        by
+            Name or names of key columns; the bars of each key are its own. Any hashable dtype; rows of different
+            keys may interleave. Null is a key like any other.
+        features
+            Feature columns, in this order; all ten by default, none with `[]`.
+        include_incomplete
+            Whether the bars still forming at the end follow, with `close_reason` "end".
+        same_timestamp_gate
+            Whether a trade at the very time of the bar's open cannot close it.
+        time
+            Column of Datetime (ms, us or ns, any zone), or of Int64 with `time_unit`. Must not go back within a
+            group.
+        price, quantity
+            Columns of Float64, Float32, Decimal or any integer. Price is above zero, quantity at least zero and at
+            most 1e15.
+        is_buyer_maker
+            Column of Boolean, true where the seller was the aggressor; None ignores it.
+        agg_trade_id
+            Column of integers that strictly increase within one time of a group; without it the row number within
+            the group counts. None ignores it.
+        first_trade_id, last_trade_id
+            Columns of integers, the individual trades of a row; without them a row is one trade. None ignores them.
+        time_unit
+            "ms", "us" or "ns" where `time` is Int64.
+
+        Returns
+        -------
+        LazyFrame
+            One row a bar, in the order of the closing trades, then the forming bars by first appearance of their
+            group: the key columns, `open_time` and `close_time` (dtype of `time`), `open`, `high`, `low`, `close`,
+            `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64),
+            `first_trade_id`, `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`,
+            `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count`
+            (UInt64), `close_reason` (Enum), and the features. What needs the side is null where `is_buyer_maker` is
+            absent.
+
+        Raises
+        ------
+        RangeBarError
+            At once if a parameter, a column name or a dtype is not what it must be; when the query runs, if a value
+            is null or a row breaks a rule. The text names column, rule, value, row and group.
+
+        Notes
+        -----
+        Memory is one forming bar a group and one batch of trades, however long the input. Columns that are not
+        selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
+        input, where it prunes hive partitions and row groups; `head(n)` stops reading. The optional columns under
+        their default names may be missing; a column named otherwise must exist.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.LazyFrame(
+        ...     {
+        ...         "timestamp": [1, 2, 3, 4],
+        ...         "price": [100.0, 100.2, 100.3, 100.3],
+        ...         "quantity": [1.0, 2.0, 3.0, 4.0],
+        ...     }
+        ... )
+        >>> bars = trades.rangebar.bars(250, time_unit="us", include_incomplete=True)
+        >>> bars.select("open", "high", "close", "volume", "close_reason").collect()
+        shape: (2, 5)
+        ┌───────┬───────┬───────┬────────┬──────────────┐
+        │ open  ┆ high  ┆ close ┆ volume ┆ close_reason │
+        │ ---   ┆ ---   ┆ ---   ┆ ---    ┆ ---          │
+        │ f64   ┆ f64   ┆ f64   ┆ f64    ┆ enum         │
+        ╞═══════╪═══════╪═══════╪════════╪══════════════╡
+        │ 100.0 ┆ 100.3 ┆ 100.3 ┆ 6.0    ┆ threshold    │
+        │ 100.3 ┆ 100.3 ┆ 100.3 ┆ 4.0    ┆ end          │
+        └───────┴───────┴───────┴────────┴──────────────┘
+        """
+        return scan_bars(
+            self._frame,
+            threshold_dbps,
+            by=by,
+            features=features,
+            include_incomplete=include_incomplete,
+            same_timestamp_gate=same_timestamp_gate,
+            time_unit=time_unit,
+            columns=InputColumns(
+                {
+                    "timestamp": time,
+                    "price": price,
+                    "quantity": quantity,
+                    "is_buyer_maker": is_buyer_maker,
+                    "agg_trade_id": agg_trade_id,
+                    "first_trade_id": first_trade_id,
+                    "last_trade_id": last_trade_id,
+                }
+            ),
+        )
+
+    def with_bar_id(
+        self,
+        threshold_dbps: int,
+        *,
+        by: By = None,
+        name: str = "bar_id",
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        agg_trade_id: str | None = "agg_trade_id",
+        time_unit: TimeUnit | None = None,
+    ) -> pl.LazyFrame:
+        """
+        The trades, each with the number of its range bar, streamed.
+
+        Parameters
+        ----------
+        threshold_dbps
+            Distance of the limits from the open in decimal basis points, 1 to 100000 (250 is 0.25 %).
+        by
+            Name or names of key columns; bars are counted within each key.
+        name
+            Name of the new column.
+        same_timestamp_gate
+            Whether a trade at the very time of the bar's open cannot close it.
+        time
+            Column of Datetime (ms, us or ns, any zone), or of Int64 with `time_unit`.
+        price
+            Column of Float64, Float32, Decimal or any integer, above zero.
+        agg_trade_id
+            Column of integers that must strictly increase within one time of a group; only checked. None ignores it.
+        time_unit
+            "ms", "us" or "ns" where `time` is Int64.
+
+        Returns
+        -------
+        LazyFrame
+            All columns and rows of the input in their order, and `name` (UInt64): 0 in the first bar of each group.
+            The bar still forming has a number too.
+
+        Raises
+        ------
+        RangeBarError
+            As for :meth:`bars`, and if the input has a column `name`.
+
+        Notes
+        -----
+        Memory and push-down are those of :meth:`bars`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.LazyFrame({"t": [1, 2, 3], "p": [100.0, 101.0, 101.0]})
+        >>> trades.rangebar.with_bar_id(250, time="t", price="p", time_unit="ms").collect()["bar_id"].to_list()
+        [0, 0, 1]
+        """
+        return scan_bar_ids(
+            self._frame,
+            threshold_dbps,
+            by=by,
+            name=name,
+            same_timestamp_gate=same_timestamp_gate,
+            time_unit=time_unit,
+            columns=InputColumns({"timestamp": time, "price": price, "agg_trade_id": agg_trade_id}),
+        )
+
+    def to_backtesting(
+        self, *, symbol: object | Mapping[str, object] = None, extra: str | Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """
+        Bars of one symbol as the pandas frame that backtesting.py reads.
+
+        The same as :func:`rangebar_polars.backtesting.to_backtesting`, which says what comes out, what it costs, and
+        what to know about `bt.plot(superimpose=False)` and the annualised figures.
+
+        Parameters
+        ----------
+        symbol
+            The group, where the bars are of several: a key, or a mapping of key columns to keys.
+        extra
+            Further columns to keep, under their own names.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `Open`, `High`, `Low`, `Close`, `Volume` and `extra`, by ascending `close_time` (UTC without zone).
+
+        Raises
+        ------
+        RangeBarError
+            If a column is missing, or the bars are of several groups and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> list(bars.rangebar.to_backtesting(symbol="BTCUSDT", extra=["ofi"]).columns)
+        ['Open', 'High', 'Low', 'Close', 'Volume', 'ofi']
+        """
+        return to_backtesting(self._frame, symbol=symbol, extra=extra)
+
+
+@pl.api.register_dataframe_namespace("rangebar")
+class DataFrameRangeBar:
+    """The methods of :class:`LazyFrameRangeBar` on a DataFrame: each runs the lazy one and collects."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._lazy = LazyFrameRangeBar(frame.lazy())
+
+    def bars(
+        self,
+        threshold_dbps: int,
+        *,
+        by: By = None,
+        features: Sequence[BarFeature] | None = None,
+        include_incomplete: bool = False,
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        quantity: str = "quantity",
+        is_buyer_maker: str | None = "is_buyer_maker",
+        agg_trade_id: str | None = "agg_trade_id",
+        first_trade_id: str | None = "first_trade_id",
+        last_trade_id: str | None = "last_trade_id",
+        time_unit: TimeUnit | None = None,
+    ) -> pl.DataFrame:
+        """
+        Range bars of trades.
+
+        Parameters, columns, order and errors are those of :meth:`LazyFrameRangeBar.bars`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.DataFrame({"timestamp": [1, 2], "price": [100, 99], "quantity": [1, 2]})
+        >>> trades.rangebar.bars(250, time_unit="ms")["close"].to_list()
+        [99.0]
+        """
+        return self._lazy.bars(
+            threshold_dbps,
+            by=by,
+            features=features,
+            include_incomplete=include_incomplete,
+            same_timestamp_gate=same_timestamp_gate,
+            time=time,
+            price=price,
+            quantity=quantity,
+            is_buyer_maker=is_buyer_maker,
+            agg_trade_id=agg_trade_id,
+            first_trade_id=first_trade_id,
+            last_trade_id=last_trade_id,
+            time_unit=time_unit,
+        ).collect()
+
+    def with_bar_id(
+        self,
+        threshold_dbps: int,
+        *,
+        by: By = None,
+        name: str = "bar_id",
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        agg_trade_id: str | None = "agg_trade_id",
+        time_unit: TimeUnit | None = None,
+    ) -> pl.DataFrame:
+        """
+        The trades, each with the number of its range bar.
+
+        Parameters, columns and errors are those of :meth:`LazyFrameRangeBar.with_bar_id`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.DataFrame({"timestamp": [1, 2, 3], "price": [100, 99, 99]})
+        >>> trades.rangebar.with_bar_id(250, time_unit="ms")["bar_id"].to_list()
+        [0, 0, 1]
+        """
+        return self._lazy.with_bar_id(
+            threshold_dbps,
+            by=by,
+            name=name,
+            same_timestamp_gate=same_timestamp_gate,
+            time=time,
+            price=price,
+            agg_trade_id=agg_trade_id,
+            time_unit=time_unit,
+        ).collect()
+
+    def to_backtesting(
+        self, *, symbol: object | Mapping[str, object] = None, extra: str | Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """
+        Bars of one symbol as the pandas frame that backtesting.py reads.
+
+        See :meth:`LazyFrameRangeBar.to_backtesting`.
+
+        Examples
+        --------
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).rangebar.bars(100, by="symbol")
+        >>> bars.rangebar.to_backtesting().index.name
+        'close_time'
+        """
+        return self._lazy.to_backtesting(symbol=symbol, extra=extra)

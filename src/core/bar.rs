@@ -1,0 +1,283 @@
+//! A range bar in raw integers and how trades are folded into it.
+
+use std::ops::Range;
+
+use super::block::{Block, Quantities, trade_count};
+use super::error::{Column, RowError, Rule};
+use super::fixed::{Number, from_fixed};
+use super::trades::TimeUnit;
+
+/// Why a bar ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CloseReason {
+    /// A trade touched the threshold.
+    Threshold,
+    /// A calendar period ended: an orphan.
+    Reset,
+    /// The next trade came too late: an orphan.
+    Gap,
+    /// The data ended: the bar still forms.
+    End,
+}
+
+impl CloseReason {
+    /// Every reason as its word, in the order of the discriminants: the categories of the column.
+    pub const WORDS: [&'static str; 4] = ["threshold", "reset", "gap", "end"];
+}
+
+/// Sums over trades that have a quantity, split by aggressor. All raw; the buyers' part is the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sums {
+    volume: i128,
+    turnover: i128,
+    sell_volume: i128,
+    sell_turnover: i128,
+}
+
+/// One bar. Prices and volumes are raw fixed point (1e-8), turnovers raw products (1e-16), times in the
+/// input's own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeBar {
+    /// Time of the first trade.
+    pub open_time: i64,
+    /// Time of the last trade.
+    pub close_time: i64,
+    /// From the first to the last trade, microseconds.
+    pub duration_us: i64,
+    /// Price of the first trade.
+    pub open: i64,
+    /// Highest price.
+    pub high: i64,
+    /// Lowest price.
+    pub low: i64,
+    /// Price of the last trade.
+    pub close: i64,
+    /// First individual trade of the first row.
+    pub first_trade_id: i64,
+    /// Last individual trade of the last row.
+    pub last_trade_id: i64,
+    /// Id of the first row.
+    pub first_agg_trade_id: i64,
+    /// Id of the last row.
+    pub last_agg_trade_id: i64,
+    /// Input rows.
+    pub agg_record_count: u64,
+    /// Individual trades.
+    pub individual_trade_count: u64,
+    /// Individual trades whose aggressor sold.
+    pub sell_trade_count: u64,
+    sums: Sums,
+    /// Why the bar ended.
+    pub close_reason: CloseReason,
+}
+
+impl RangeBar {
+    /// A bar that begins at a row and holds nothing yet, not even that row.
+    #[must_use]
+    pub fn begin(block: &Block<'_>, row: usize) -> Self {
+        let (time, price) = (block.trades.time[row], block.price[row]);
+        Self {
+            open_time: time,
+            close_time: time,
+            duration_us: 0,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            first_trade_id: block.individual_ids(row).0,
+            last_trade_id: block.individual_ids(row).1,
+            first_agg_trade_id: block.id(row),
+            last_agg_trade_id: block.id(row),
+            agg_record_count: 0,
+            individual_trade_count: 0,
+            sell_trade_count: 0,
+            sums: Sums::default(),
+            close_reason: CloseReason::End,
+        }
+    }
+
+    /// Folds rows of a block, at least one, into the bar.
+    ///
+    /// # Errors
+    ///
+    /// The first row whose addition does not fit: a sum beyond 128 bits, a duration or a count beyond 64.
+    pub fn extend(&mut self, block: &Block<'_>, rows: Range<usize>, unit: TimeUnit) -> Result<(), RowError> {
+        let last = rows.end - 1;
+        self.extend_time(block, rows.clone(), unit)?;
+        for &price in &block.price[rows.clone()] {
+            self.high = self.high.max(price);
+            self.low = self.low.min(price);
+        }
+        self.close = block.price[last];
+        self.last_trade_id = block.individual_ids(last).1;
+        self.last_agg_trade_id = block.id(last);
+        self.agg_record_count += rows.len() as u64;
+        self.extend_counts(block, rows.clone())?;
+        self.extend_sums(block, rows)
+    }
+
+    fn extend_time(&mut self, block: &Block<'_>, rows: Range<usize>, unit: TimeUnit) -> Result<(), RowError> {
+        let time = block.trades.time;
+        self.close_time = time[rows.end - 1];
+        if let Some(duration_us) = unit.span_us(self.open_time, self.close_time) {
+            self.duration_us = duration_us;
+            return Ok(());
+        }
+        let fits = |row: &usize| unit.span_us(self.open_time, time[*row]).is_some();
+        let row = rows.clone().find(|row| !fits(row)).unwrap_or(rows.end - 1);
+        let rule = Rule::DurationFits { time: time[row], open_time: self.open_time };
+        Err(block.error(Column::Time, row, rule))
+    }
+
+    fn extend_counts(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
+        // Below 2^52 each and 1,024 of them: these sums cannot overflow.
+        let (mut all, mut sold) = (0, 0);
+        match (block.trades.individual_ids, block.seller) {
+            (None, seller) => {
+                all = rows.len() as u64;
+                sold = seller.map_or(0, |seller| seller[rows.clone()].iter().sum::<i64>().unsigned_abs());
+            }
+            (Some((first, last)), None) => {
+                for (&first, &last) in first[rows.clone()].iter().zip(&last[rows.clone()]) {
+                    all += trade_count(first, last);
+                }
+            }
+            (Some((first, last)), Some(seller)) => {
+                let ids = first[rows.clone()].iter().zip(&last[rows.clone()]);
+                for ((&first, &last), &seller) in ids.zip(&seller[rows.clone()]) {
+                    let count = trade_count(first, last);
+                    all += count;
+                    sold += count & seller as u64;
+                }
+            }
+        }
+        let row = rows.end - 1;
+        let (first, last) = block.individual_ids(row);
+        let fits = self.individual_trade_count.checked_add(all);
+        self.individual_trade_count =
+            fits.ok_or_else(|| block.error(Column::LastTradeId, row, Rule::TradeCount { first, last }))?;
+        self.sell_trade_count += sold;
+        Ok(())
+    }
+
+    fn extend_sums(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
+        if let Quantities::Narrow(quantity) = block.quantity {
+            let (price, quantity) = (&block.price[rows.clone()], &quantity[rows.clone()]);
+            let seller = block.seller.map(|seller| &seller[rows.clone()]);
+            if let Some(sums) = self.sums.checked_add(&Sums::of(price, quantity, seller)) {
+                self.sums = sums;
+                return Ok(());
+            }
+        }
+        if !matches!(block.quantity, Quantities::Absent) {
+            self.extend_sums_by_row(block, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Row by row and checked at each: for quantities that need 128 bits, and to find the row that overflows.
+    #[cold]
+    fn extend_sums_by_row(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
+        for row in rows {
+            let (price, volume) = (i128::from(block.price[row]), block.quantity.get(row));
+            let sold = block.seller.is_some_and(|seller| seller[row] != 0);
+            let sums = price.checked_mul(volume).and_then(|turnover| {
+                let sell = if sold { (volume, turnover) } else { (0, 0) };
+                self.sums.checked_add(&Sums { volume, turnover, sell_volume: sell.0, sell_turnover: sell.1 })
+            });
+            let value = Number::Float(from_fixed(volume));
+            self.sums = sums.ok_or_else(|| block.error(Column::Quantity, row, Rule::SumFits { value }))?;
+        }
+        Ok(())
+    }
+
+    /// Sum of the quantities.
+    #[must_use]
+    pub fn volume(&self) -> i128 {
+        self.sums.volume
+    }
+
+    /// Sum of price times quantity.
+    #[must_use]
+    pub fn turnover(&self) -> i128 {
+        self.sums.turnover
+    }
+
+    /// Volume whose aggressor sold.
+    #[must_use]
+    pub fn sell_volume(&self) -> i128 {
+        self.sums.sell_volume
+    }
+
+    /// Volume whose aggressor bought.
+    #[must_use]
+    pub fn buy_volume(&self) -> i128 {
+        self.sums.volume - self.sums.sell_volume
+    }
+
+    /// Turnover whose aggressor sold.
+    #[must_use]
+    pub fn sell_turnover(&self) -> i128 {
+        self.sums.sell_turnover
+    }
+
+    /// Turnover whose aggressor bought.
+    #[must_use]
+    pub fn buy_turnover(&self) -> i128 {
+        self.sums.turnover - self.sums.sell_turnover
+    }
+
+    /// Individual trades whose aggressor bought.
+    #[must_use]
+    pub fn buy_trade_count(&self) -> u64 {
+        self.individual_trade_count - self.sell_trade_count
+    }
+
+    /// Volume-weighted average price, truncated to the fixed point; the open while there is no volume.
+    #[must_use]
+    pub fn vwap(&self) -> i128 {
+        self.sums.turnover.checked_div(self.sums.volume).unwrap_or_else(|| i128::from(self.open))
+    }
+}
+
+impl Sums {
+    /// Sums of at most a block of narrow quantities. No branch on the side: it is as good as random, and
+    /// half of the branches would be mispredicted.
+    fn of(price: &[i64], quantity: &[i64], seller: Option<&[i64]>) -> Self {
+        let product = |price: i64, quantity: i64| u128::from(price as u64) * u128::from(quantity as u64);
+        let (mut volume, mut turnover, mut sell_volume, mut sell_turnover) = (0, 0, 0, 0);
+        match seller {
+            None => {
+                for (&price, &quantity) in price.iter().zip(quantity) {
+                    volume += quantity;
+                    turnover += product(price, quantity);
+                }
+            }
+            Some(seller) => {
+                for ((&price, &quantity), &seller) in price.iter().zip(quantity).zip(seller) {
+                    let sold = quantity & seller;
+                    volume += quantity;
+                    sell_volume += sold;
+                    turnover += product(price, quantity);
+                    sell_turnover += product(price, sold);
+                }
+            }
+        }
+        Self {
+            volume: i128::from(volume),
+            turnover: turnover as i128,
+            sell_volume: i128::from(sell_volume),
+            sell_turnover: sell_turnover as i128,
+        }
+    }
+
+    fn checked_add(&self, other: &Self) -> Option<Self> {
+        Some(Self {
+            volume: self.volume.checked_add(other.volume)?,
+            turnover: self.turnover.checked_add(other.turnover)?,
+            sell_volume: self.sell_volume + other.sell_volume, // parts of the sums above
+            sell_turnover: self.sell_turnover + other.sell_turnover,
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! The machine against the rule written trade by trade, and against itself under every split.
+
+use super::*;
+use crate::core::error::{Column, Rule};
+use crate::core::fixed::Numbers;
+use crate::core::range::RangeRule;
+use crate::core::testing::words;
+use crate::core::trades::Bits;
+
+/// Trades that own their columns.
+#[derive(Default)]
+struct Owned {
+    time: Vec<i64>,
+    price: Vec<f64>,
+    quantity: Vec<f64>,
+    side: Vec<u8>,
+    id: Vec<i64>,
+    last: Vec<i64>,
+}
+
+impl Owned {
+    /// A walk on a grid of cents: many ties in time, bars of one block and of many, quantities of every size.
+    fn walk(seed: u64, rows: usize) -> Self {
+        let mut trades = Self { side: vec![0; rows.div_ceil(8)], ..Self::default() };
+        let (mut time, mut cents, mut id) = (1_700_000_000_000_i64, 10_000_i64, 7_i64);
+        for (row, word) in words(seed).take(rows).enumerate() {
+            time += i64::from(word % 3 == 0) * (word >> 60) as i64;
+            cents = (cents + ((word >> 8) % 7) as i64 - 3).max(50);
+            id += 1 + ((word >> 16) % 2) as i64;
+            trades.time.push(time);
+            trades.price.push(cents as f64 / 100.0);
+            trades.quantity.push(match word >> 59 {
+                0 => 0.0,
+                1 => 1e15,
+                2 => 1e11,
+                _ => ((word >> 20) % 1_000_000) as f64 / 1_000.0,
+            });
+            trades.side[row / 8] |= ((word >> 40 & 1) as u8) << (row % 8);
+            trades.id.push(id);
+            trades.last.push(id + (word >> 50) as i64 % 5);
+        }
+        trades
+    }
+
+    fn view(&self) -> Trades<'_> {
+        Trades {
+            time: &self.time,
+            price: Numbers::F64(&self.price),
+            quantity: Some(Numbers::F64(&self.quantity)),
+            is_buyer_maker: Bits::new(&self.side, 0, self.time.len()),
+            agg_trade_id: Some(&self.id),
+            individual_ids: Some((&self.id, &self.last)),
+        }
+    }
+}
+
+/// What a bar holds, by the rule of SPEC 3 and one trade at a time.
+#[derive(Debug, Default, PartialEq, Clone)]
+struct Slow {
+    rows: Vec<usize>,
+    high: i64,
+    low: i64,
+    volume: i128,
+    turnover: i128,
+    sell_turnover: i128,
+    trades: i64,
+}
+
+fn slow(trades: &Owned, threshold: i64, gate: bool) -> Vec<Slow> {
+    let raw = |x: f64| (x * 1e8).round() as i128;
+    let mut bars: Vec<Slow> = vec![];
+    let mut forming: Option<Slow> = None;
+    for row in 0..trades.time.len() {
+        let (price, quantity) = (raw(trades.price[row]) as i64, raw(trades.quantity[row]));
+        let opens = forming.is_none();
+        let mut bar = forming.take().unwrap_or(Slow { high: price, low: price, ..Slow::default() });
+        bar.rows.push(row);
+        (bar.high, bar.low) = (bar.high.max(price), bar.low.min(price));
+        bar.volume += quantity;
+        bar.turnover += quantity * i128::from(price);
+        bar.sell_turnover += quantity * i128::from(price) * i128::from(trades.side[row / 8] >> (row % 8) & 1);
+        bar.trades += trades.last[row] - trades.id[row] + 1;
+        let open = raw(trades.price[bar.rows[0]]) as i64;
+        let delta = open * threshold / 100_000;
+        let gated = gate && trades.time[row] == trades.time[bar.rows[0]];
+        if !opens && !gated && (price >= open + delta || price <= open - delta) {
+            bars.push(bar);
+        } else {
+            forming = Some(bar);
+        }
+    }
+    bars.extend(forming);
+    bars
+}
+
+fn machine(threshold: u32, gate: bool) -> BarBuilder<RangeRule> {
+    BarBuilder::new(RangeRule::new(threshold, gate).expect("a valid threshold"), TimeUnit::Milliseconds)
+}
+
+/// Bars with the row that closed each, then the forming bar; pushed in pieces of the given sizes, in turn.
+fn run(trades: &Owned, threshold: u32, gate: bool, sizes: &[usize]) -> (Vec<ClosedBar>, Option<RangeBar>) {
+    let (mut builder, mut buffers, mut bars) = (machine(threshold, gate), Buffers::default(), vec![]);
+    let (view, mut start) = (trades.view(), 0);
+    for size in sizes.iter().cycle() {
+        let end = (start + size).min(view.len());
+        let known = bars.len();
+        builder.push(view.slice(start..end), &mut buffers, &mut bars).expect("valid trades");
+        for bar in &mut bars[known..] {
+            bar.row += start;
+        }
+        start = end;
+        if start == view.len() {
+            break;
+        }
+    }
+    assert_eq!(builder.rows(), view.len() as u64);
+    assert_eq!(builder.closed(), bars.len() as u64);
+    (bars, builder.forming().copied())
+}
+
+#[test]
+fn prop_bars_are_those_of_the_rule_taken_literally() {
+    for (seed, threshold) in [(1, 1), (2, 40), (3, 250), (4, 3_000), (5, 20_000), (6, 100_000)] {
+        for gate in [true, false] {
+            let trades = Owned::walk(seed, 5_000);
+            let expected = slow(&trades, i64::from(threshold), gate);
+            let (closed, forming) = run(&trades, threshold, gate, &[usize::MAX / 2]);
+            let rows: Vec<_> = expected.iter().map(|bar| bar.rows.len() as u64).collect();
+            let bars: Vec<_> = closed.iter().map(|closed| closed.bar).chain(forming).collect();
+            assert_eq!(bars.iter().map(|bar| bar.agg_record_count).collect::<Vec<_>>(), rows, "{threshold} {gate}");
+            for (bar, slow) in bars.iter().zip(&expected) {
+                let (first, last) = (slow.rows[0], slow.rows[slow.rows.len() - 1]);
+                assert_eq!((bar.open_time, bar.close_time), (trades.time[first], trades.time[last]));
+                assert_eq!((bar.high, bar.low), (slow.high, slow.low));
+                assert_eq!((bar.volume(), bar.turnover()), (slow.volume, slow.turnover));
+                assert_eq!(bar.sell_turnover(), slow.sell_turnover);
+                assert_eq!(bar.individual_trade_count as i64, slow.trades);
+                assert_eq!((bar.first_agg_trade_id, bar.last_trade_id), (trades.id[first], trades.last[last]));
+            }
+        }
+    }
+}
+
+#[test]
+fn prop_no_split_of_the_input_changes_a_bit() {
+    let trades = Owned::walk(11, 4_000);
+    let whole = run(&trades, 60, true, &[usize::MAX / 2]);
+    assert!(whole.0.len() > 50, "the walk must close bars");
+    for sizes in [&[1][..], &[3, 1, 0, 700], &[1_023, 1, 1_025], &[ROWS], &[ROWS + 1, 5]] {
+        assert_eq!(run(&trades, 60, true, sizes), whole, "{sizes:?}");
+    }
+}
+
+#[test]
+fn columns_that_are_absent_leave_the_bars_as_they_are() {
+    let trades = Owned::walk(12, 3_000);
+    let view =
+        Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
+    let (mut builder, mut bars) = (machine(300, true), vec![]);
+    builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
+    let (full, _) = run(&trades, 300, true, &[usize::MAX / 2]);
+    assert_eq!(bars.len(), full.len());
+    for (bare, full) in bars.iter().zip(&full) {
+        assert_eq!((bare.row, bare.bar.close, bare.bar.high), (full.row, full.bar.close, full.bar.high));
+        assert_eq!(bare.bar.last_agg_trade_id, full.row as i64, "the row number stands in for the id");
+        assert_eq!(bare.bar.individual_trade_count, bare.bar.agg_record_count);
+        assert_eq!(bare.bar.volume(), 0);
+    }
+}
+
+#[test]
+fn a_threshold_too_small_for_the_price_closes_at_every_second_trade() {
+    let trades = Owned { time: vec![1, 2, 3, 4, 5], price: vec![1e-7; 5], ..Owned::default() };
+    let view =
+        Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
+    let (mut builder, mut bars) = (machine(1, true), vec![]);
+    builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
+    assert_eq!(bars.iter().map(|bar| bar.row).collect::<Vec<_>>(), [1, 3]);
+}
+
+/// Pushes rows of one price and quantity and returns the error.
+fn failure(price: f64, quantity: f64, times: &[i64]) -> Option<RowError> {
+    let (price, quantity) = (vec![price; times.len()], vec![quantity; times.len()]);
+    let trades = Trades {
+        time: times,
+        price: Numbers::F64(&price),
+        quantity: Some(Numbers::F64(&quantity)),
+        is_buyer_maker: None,
+        agg_trade_id: None,
+        individual_ids: None,
+    };
+    machine(250, true).push(trades, &mut Buffers::default(), &mut vec![]).err()
+}
+
+#[test]
+fn sums_beyond_128_bits_are_an_error_at_the_row_that_adds_too_much() {
+    // 9e18 raw times 1e22 raw is 9e40, above 2^127 = 1.7e38; 9e18 * 1e19 = 9e37 fits once.
+    let error = failure(9e10, 1e14, &[1]).expect("one product is too large");
+    assert_eq!((error.column, error.row), (Column::Quantity, 0));
+    let error = failure(9e10, 1e11, &[1, 1, 1]).expect("the sum is too large");
+    assert_eq!((error.column, error.row), (Column::Quantity, 1));
+    assert!(matches!(error.rule, Rule::SumFits { .. }));
+}
+
+#[test]
+fn a_duration_beyond_64_bits_is_an_error_at_its_row() {
+    let error = failure(1.0, 1.0, &[0, 1, i64::MAX]).expect("milliseconds times 1000 does not fit");
+    assert_eq!((error.column, error.row), (Column::Time, 2));
+}
+
+#[test]
+fn no_price_touches_a_limit_beyond_64_bits() {
+    let trades = Owned { time: vec![1, 2, 3], price: vec![9e10, 9.2e10, 9.2e10], ..Owned::default() };
+    let view =
+        Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
+    let (mut builder, mut bars) = (machine(100_000, true), vec![]);
+    builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
+    assert!(bars.is_empty());
+}

@@ -1,0 +1,29 @@
+//! Order flow: who was the aggressor.
+
+use super::EPS;
+use crate::core::bar::RangeBar;
+use crate::core::fixed::from_fixed;
+
+/// Order-flow imbalance `(B - S) / (B + S)` of the volumes; 0 without volume. Easley, López de Prado, O'Hara (2012).
+#[must_use]
+pub fn ofi(bar: &RangeBar) -> f64 {
+    let (buy, sell) = (from_fixed(bar.buy_volume()), from_fixed(bar.sell_volume()));
+    if buy + sell > EPS { (buy - sell) / (buy + sell) } else { 0.0 }
+}
+
+/// Individual buys per sell, at most 100; without sells 100, without trades 1.
+#[must_use]
+pub fn aggression_ratio(bar: &RangeBar) -> f64 {
+    match (bar.buy_trade_count(), bar.sell_trade_count) {
+        (0, 0) => 1.0,
+        (_, 0) => 100.0,
+        (buy, sell) => (buy as f64 / sell as f64).min(100.0),
+    }
+}
+
+/// `(tb - ts) / (tb + ts)` of the raw turnovers; 0 without turnover.
+#[must_use]
+pub fn turnover_imbalance(bar: &RangeBar) -> f64 {
+    let (buy, sell, sum) = (bar.buy_turnover() as f64, bar.sell_turnover() as f64, bar.turnover() as f64);
+    if sum > EPS { (buy - sell) / sum } else { 0.0 }
+}

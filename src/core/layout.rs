@@ -1,0 +1,102 @@
+//! The order in which the rows of a batch are pushed: as they are where groups come in long runs,
+//! group by group where they interleave.
+
+use std::ops::Range;
+
+/// Mean length of a run from which rows are pushed as they are. A push of a few rows costs as much as
+/// gathering tens of rows.
+const LONG_RUN: usize = 32;
+
+/// Rows of a batch, arranged in runs of one group.
+pub struct Layout {
+    /// Row of the batch at each place; absent where every row is at its own.
+    order: Option<Vec<u32>>,
+    /// Where each run ends; it starts where the one before ends.
+    ends: Vec<usize>,
+}
+
+impl Layout {
+    /// Arranges rows, given the group of each.
+    #[must_use]
+    pub fn new(groups: &[u32]) -> Self {
+        let mut ends: Vec<_> = (1..groups.len()).filter(|&row| groups[row] != groups[row - 1]).collect();
+        if !groups.is_empty() {
+            ends.push(groups.len());
+        }
+        if ends.len() <= groups.len() / LONG_RUN + 1 { Self { order: None, ends } } else { Self::by_group(groups) }
+    }
+
+    /// A stable counting sort by group.
+    fn by_group(groups: &[u32]) -> Self {
+        let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
+        let mut starts = vec![0; count + 1];
+        for &group in groups {
+            starts[group as usize + 1] += 1;
+        }
+        for group in 0..count {
+            starts[group + 1] += starts[group];
+        }
+        let mut ends = starts[1..].to_vec();
+        ends.dedup();
+        if ends.first() == Some(&0) {
+            ends.remove(0);
+        }
+        let mut order = vec![0; groups.len()];
+        for (row, &group) in groups.iter().enumerate() {
+            let place = &mut starts[group as usize];
+            order[*place] = row as u32;
+            *place += 1;
+        }
+        Self { order: Some(order), ends }
+    }
+
+    /// The rows to gather, in order, if rows are to be moved.
+    #[must_use]
+    pub fn order(&self) -> Option<&[u32]> {
+        self.order.as_deref()
+    }
+
+    /// Row of the batch at a place.
+    #[must_use]
+    pub fn row(&self, place: usize) -> usize {
+        self.order.as_ref().map_or(place, |order| order[place] as usize)
+    }
+
+    /// The places of each run.
+    pub fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every row once, every run of one group, rows of a group in order.
+    fn check(groups: &[u32]) -> usize {
+        let layout = Layout::new(groups);
+        let mut seen = vec![];
+        for run in layout.runs() {
+            let rows: Vec<_> = run.map(|place| layout.row(place)).collect();
+            assert!(rows.is_sorted() && rows.iter().all(|&row| groups[row] == groups[rows[0]]));
+            seen.extend(rows);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..groups.len()).collect::<Vec<_>>());
+        layout.runs().count()
+    }
+
+    #[test]
+    fn long_runs_stay_and_interleaved_rows_are_brought_together() {
+        assert_eq!(check(&[]), 0);
+        assert_eq!(check(&[5]), 1);
+        assert_eq!(check(&[1; 100]), 1);
+        let runs: Vec<_> = (0..400).map(|row| row / 100 % 2).collect();
+        assert_eq!(check(&runs), 4);
+        let interleaved: Vec<_> = (0..400).map(|row| 2 + row % 3).collect();
+        assert_eq!(check(&interleaved), 3);
+        let gaps: Vec<_> = (0..400).map(|row| row % 4 * 2).collect();
+        assert_eq!(check(&gaps), 4);
+    }
+}

@@ -1,0 +1,61 @@
+//! Errors with their place in the frame, as the sentence that a user reads.
+
+use std::fmt;
+
+use chrono::DateTime;
+use polars::prelude::{DataType, PolarsError, TimeUnit};
+
+use super::inputs::ColumnNames;
+use crate::core::{RowError, ThresholdError};
+
+/// Something is wrong with the input or a parameter; holds the whole sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameError(pub String);
+
+impl FrameError {
+    /// The error of a row: the column by its name in the frame, the time as an instant, the row by its
+    /// number and, with groups, by its group.
+    pub fn of_row(error: &RowError, names: &ColumnNames, time: &DataType, place: &str) -> Self {
+        Self(error.describe(names.get(error.column), place, |t| instant(t, time)))
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+impl From<FrameError> for PolarsError {
+    fn from(error: FrameError) -> Self {
+        Self::ComputeError(error.0.into())
+    }
+}
+
+impl From<PolarsError> for FrameError {
+    fn from(error: PolarsError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<ThresholdError> for FrameError {
+    fn from(error: ThresholdError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// An instant as text: UTC where the column is a Datetime, the integer itself where it is not.
+fn instant(time: i64, dtype: &DataType) -> String {
+    let DataType::Datetime(unit, zone) = dtype else {
+        return time.to_string();
+    };
+    let instant = match unit {
+        TimeUnit::Milliseconds => DateTime::from_timestamp_millis(time),
+        TimeUnit::Microseconds => DateTime::from_timestamp_micros(time),
+        TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(time)),
+    };
+    let suffix = if zone.is_some() { " UTC" } else { "" };
+    instant.map_or_else(|| time.to_string(), |t| format!("{}{suffix}", t.format("%Y-%m-%d %H:%M:%S%.f")))
+}

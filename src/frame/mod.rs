@@ -1,0 +1,9 @@
+//! Polars columns in, Polars columns out: what the expressions and the streams share. No arithmetic.
+
+pub mod error;
+pub mod inputs;
+pub mod output;
+pub mod schema;
+
+pub use error::FrameError;
+pub use inputs::{ColumnNames, TimeColumn, TradeColumns};

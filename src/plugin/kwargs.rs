@@ -1,0 +1,81 @@
+//! What an expression is told beside its columns. Unknown keys are refused.
+
+use std::collections::HashMap;
+
+use polars::prelude::Series;
+use serde::Deserialize;
+
+use crate::core::{Column as Part, RangeRule, TimeUnit};
+use crate::frame::{ColumnNames, FrameError, TimeColumn};
+
+/// Unit of Int64 times.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+/// What decides where bars begin and end, and what the columns are called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    threshold_dbps: u32,
+    same_timestamp_gate: bool,
+    time_unit: Option<Unit>,
+    names: HashMap<String, String>,
+}
+
+/// Parameters of `range_bars`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BarsKwargs {
+    /// The trades and the rule.
+    pub trades: Parameters,
+    /// The feature columns; all where absent.
+    pub features: Option<Vec<String>>,
+    /// Whether the forming bar follows.
+    pub include_incomplete: bool,
+}
+
+/// Parameters of `range_bar_id`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BarIdKwargs {
+    /// The trades and the rule.
+    pub trades: Parameters,
+}
+
+impl Parameters {
+    /// The rule that closes a bar.
+    pub fn rule(&self) -> Result<RangeRule, FrameError> {
+        Ok(RangeRule::new(self.threshold_dbps, self.same_timestamp_gate)?)
+    }
+
+    /// What the user calls the columns.
+    pub fn names(&self) -> Result<ColumnNames, FrameError> {
+        let mut names = ColumnNames::default();
+        for (part, name) in &self.names {
+            names.rename(part, name.clone())?;
+        }
+        Ok(names)
+    }
+
+    /// The time column among the fields of the trades.
+    pub fn time_column(&self, fields: &[Series]) -> Result<TimeColumn, FrameError> {
+        let unit = self.time_unit.map(|unit| match unit {
+            Unit::Ms => TimeUnit::Milliseconds,
+            Unit::Us => TimeUnit::Microseconds,
+            Unit::Ns => TimeUnit::Nanoseconds,
+        });
+        let names = self.names()?;
+        let name = names.get(Part::Time);
+        let series = fields.iter().find(|s| s.name() == Part::Time.name());
+        let series = series.ok_or_else(|| FrameError(format!("the trades have no column `{name}`")))?;
+        TimeColumn::new(name, series.dtype(), unit)
+    }
+}

@@ -1,0 +1,98 @@
+//! Expressions: a Struct of trades in, bars or bar numbers out. Shells only, no arithmetic.
+
+mod kwargs;
+
+use polars::prelude::*;
+use pyo3_polars::derive::polars_expr;
+
+use self::kwargs::{BarIdKwargs, BarsKwargs, Parameters};
+use crate::core::block::Buffers;
+use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule};
+use crate::frame::inputs::null_error;
+use crate::frame::output::bar_series;
+use crate::frame::schema::bar_columns;
+use crate::frame::{FrameError, TimeColumn, TradeColumns};
+
+/// Name of what `range_bars` returns.
+const BARS: PlSmallStr = PlSmallStr::from_static("bars");
+
+/// Name of what `range_bar_id` returns.
+const BAR_ID: PlSmallStr = PlSmallStr::from_static("bar_id");
+
+/// Range bars of the trades in a Struct: a Struct, one row a bar.
+#[polars_expr(output_type_func_with_kwargs=range_bars_field)]
+fn range_bars(inputs: &[Series], kwargs: BarsKwargs) -> PolarsResult<Series> {
+    let fields = fields(&inputs[0])?;
+    let time = kwargs.trades.time_column(&fields)?;
+    let (closed, builder) = build(&fields, &time, &kwargs.trades)?;
+    let forming = builder.forming().filter(|_| kwargs.include_incomplete).copied();
+    let bars: Vec<_> = closed.iter().map(|closed| closed.bar).chain(forming).collect();
+    let has_side = fields.iter().any(|s| s.name() == Part::IsBuyerMaker.name());
+    let series = bar_series(&bars, &bar_columns(kwargs.features.as_deref())?, &time.dtype, has_side);
+    Ok(StructChunked::from_series(BARS, bars.len(), series.iter())?.into_series())
+}
+
+/// For each trade in a Struct the number of its bar, from 0.
+#[polars_expr(output_type_func_with_kwargs=range_bar_id_field)]
+fn range_bar_id(inputs: &[Series], kwargs: BarIdKwargs) -> PolarsResult<Series> {
+    let fields = fields(&inputs[0])?;
+    let time = kwargs.trades.time_column(&fields)?;
+    let (closed, _) = build(&fields, &time, &kwargs.trades)?;
+    let mut ids = Vec::with_capacity(inputs[0].len());
+    for (id, closed) in (0_u64..).zip(&closed) {
+        ids.resize(closed.row + 1, id);
+    }
+    ids.resize(inputs[0].len(), closed.len() as u64);
+    Ok(UInt64Chunked::from_vec(BAR_ID, ids).into_series())
+}
+
+fn range_bars_field(inputs: &[Field], kwargs: BarsKwargs) -> PolarsResult<Field> {
+    let time = gate(inputs, &kwargs.trades)?;
+    let columns = bar_columns(kwargs.features.as_deref())?;
+    let fields = columns.iter().map(|c| Field::new(c.name.into(), c.dtype(&time.dtype))).collect();
+    Ok(Field::new(BARS, DataType::Struct(fields)))
+}
+
+fn range_bar_id_field(inputs: &[Field], kwargs: BarIdKwargs) -> PolarsResult<Field> {
+    gate(inputs, &kwargs.trades)?;
+    Ok(Field::new(BAR_ID, DataType::UInt64))
+}
+
+/// Refuses at plan time what the columns would refuse.
+fn gate(inputs: &[Field], parameters: &Parameters) -> Result<TimeColumn, FrameError> {
+    let empty = inputs.first().map(|field| Series::new_empty(field.name.clone(), &field.dtype));
+    let fields = fields(&empty.unwrap_or_default())?;
+    let time = parameters.time_column(&fields)?;
+    build(&fields, &time, parameters)?;
+    Ok(time)
+}
+
+fn fields(trades: &Series) -> Result<Vec<Series>, FrameError> {
+    Ok(trades.struct_()?.fields_as_series())
+}
+
+/// All bars of the trades, with the rows that closed them.
+fn build(
+    fields: &[Series],
+    time: &TimeColumn,
+    parameters: &Parameters,
+) -> Result<(Vec<ClosedBar>, BarBuilder<RangeRule>), FrameError> {
+    let names = parameters.names()?;
+    let columns = TradeColumns::new(&names, time, |part| fields.iter().find(|s| s.name() == part.name()).cloned())?;
+    let mut builder = BarBuilder::new(parameters.rule()?, time.unit);
+    let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
+    let fail = |error| FrameError::of_row(&error, &names, &time.dtype, &format!("row {}", error.row));
+    let end = columns.null().map_or(columns.len(), |(row, _)| row);
+    let mut start = 0;
+    for trades in columns.chunks() {
+        let len = trades.len().min(end - start);
+        let known = closed.len();
+        builder.push(trades.slice(0..len), &mut buffers, &mut closed).map_err(fail)?;
+        closed[known..].iter_mut().for_each(|closed| closed.row += start);
+        start += len;
+    }
+    match columns.null() {
+        Some((row, part)) => Err(fail(null_error(part, row as u64))),
+        None => Ok((closed, builder)),
+    }
+}

@@ -1,0 +1,223 @@
+//! Group keys of any hashable dtype become small integers, in the order of their first appearance.
+
+use polars::prelude::row_encode::encode_rows_unordered;
+use polars::prelude::*;
+
+use crate::frame::FrameError;
+
+/// Numbers the groups.
+#[derive(Default)]
+pub struct GroupIndex {
+    /// One index per key column, and one that joins the code so far with the code of the next column.
+    columns: Vec<(ColumnIndex, PlHashMap<(IdxSize, IdxSize), IdxSize>)>,
+    /// One row per group, in the order of the numbers.
+    keys: Option<DataFrame>,
+    len: usize,
+}
+
+/// Numbers the values of one key column.
+#[derive(Default)]
+struct ColumnIndex {
+    /// Values that fit a word: integers and what they stand for, short strings.
+    words: PlHashMap<u128, IdxSize>,
+    /// Other values, row-encoded.
+    encoded: PlHashMap<Box<[u8]>, IdxSize>,
+    len: IdxSize,
+}
+
+/// Strings up to this length are a word with their length in its last byte.
+const SHORT: usize = 15;
+
+impl GroupIndex {
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The group of each row of a batch. Without keys, all rows are of one group.
+    ///
+    /// # Errors
+    ///
+    /// A key column that is missing or cannot be hashed.
+    pub fn assign(&mut self, batch: &DataFrame, by: &[PlSmallStr]) -> Result<Vec<IdxSize>, FrameError> {
+        let height = batch.height();
+        if by.is_empty() {
+            self.len = 1;
+            return Ok(vec![0; height]);
+        }
+        self.columns.resize_with(by.len(), Default::default);
+        let mut groups = vec![0; height];
+        let mut codes = Vec::with_capacity(height);
+        for (position, (name, (index, pairs))) in by.iter().zip(&mut self.columns).enumerate() {
+            let key = batch.column(name)?.as_materialized_series().rechunk();
+            codes.clear();
+            index.codes(&key, &mut codes)?;
+            if position == 0 {
+                groups.copy_from_slice(&codes);
+            } else {
+                join(&mut groups, &codes, pairs);
+            }
+        }
+        self.remember(batch, by, &groups)?;
+        Ok(groups)
+    }
+
+    /// Keeps the keys of groups that appear for the first time.
+    fn remember(&mut self, batch: &DataFrame, by: &[PlSmallStr], groups: &[IdxSize]) -> Result<(), FrameError> {
+        let mut new = Vec::new();
+        for (row, &group) in groups.iter().enumerate() {
+            if group as usize == self.len {
+                new.push(row as IdxSize);
+                self.len += 1;
+            }
+        }
+        let keys = batch.select(by.iter().cloned())?;
+        match &mut self.keys {
+            Some(_) if new.is_empty() => {}
+            Some(known) => {
+                known.vstack_mut(&keys.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?)?;
+                known.rechunk_mut();
+            }
+            None => self.keys = Some(keys.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?),
+        }
+        Ok(())
+    }
+
+    /// The key columns of some groups.
+    ///
+    /// # Errors
+    ///
+    /// A group that does not exist.
+    pub fn take(&self, groups: &[IdxSize]) -> PolarsResult<Vec<Column>> {
+        let Some(keys) = &self.keys else { return Ok(Vec::new()) };
+        let rows = IdxCa::from_slice(PlSmallStr::EMPTY, groups);
+        keys.columns().iter().map(|column| column.take(&rows)).collect()
+    }
+
+    /// A group for a reader: `symbol="BTCUSDT", market="spot"`.
+    pub fn describe(&self, group: IdxSize) -> String {
+        let columns = self.keys.as_ref().map_or(&[][..], |keys| keys.columns());
+        let value = |column: &Column| column.get(group as usize).map_or_else(|_| "?".to_owned(), |v| v.to_string());
+        columns.iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Replaces each group by the number of its pair with a code.
+fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut PlHashMap<(IdxSize, IdxSize), IdxSize>) {
+    let mut last = None;
+    for (group, &code) in groups.iter_mut().zip(codes) {
+        let pair = (*group, code);
+        *group = match last {
+            Some((known, number)) if known == pair => number,
+            _ => {
+                let next = pairs.len() as IdxSize;
+                *pairs.entry(pair).or_insert(next)
+            }
+        };
+        last = Some((pair, *group));
+    }
+}
+
+impl ColumnIndex {
+    fn codes(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        match key.dtype() {
+            DataType::String => self.codes_of_strings(key, out),
+            dtype if is_word(dtype) => {
+                let words = key.to_physical_repr().cast(&DataType::Int64)?;
+                let words = words.i64()?;
+                // Bit 64 tells a value from null.
+                self.codes_of_words(words.iter().map(|v| v.map_or(0, |v| 1 << 64 | u128::from(v as u64))), out);
+                Ok(())
+            }
+            _ => self.codes_of_rows(key, out),
+        }
+    }
+
+    fn codes_of_words(&mut self, words: impl Iterator<Item = u128>, out: &mut Vec<IdxSize>) {
+        let mut last = None;
+        for word in words {
+            let code = match last {
+                Some((known, code)) if known == word => code,
+                _ => number(&mut self.words, word, &mut self.len),
+            };
+            last = Some((word, code));
+            out.push(code);
+        }
+    }
+
+    fn codes_of_strings(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        let strings = key.str()?;
+        let mut last = None;
+        for (row, value) in strings.iter().enumerate() {
+            let word = match value {
+                None => 0,
+                Some(value) if value.len() <= SHORT => short_word(value.as_bytes()),
+                Some(value) => {
+                    let same = row > 0 && strings.get(row - 1) == Some(value);
+                    let code = match out.last() {
+                        Some(&code) if same => code,
+                        _ => number_bytes(&mut self.encoded, value.as_bytes(), &mut self.len),
+                    };
+                    out.push(code);
+                    last = None;
+                    continue;
+                }
+            };
+            let code = match last {
+                Some((known, code)) if known == word => code,
+                _ => number(&mut self.words, word, &mut self.len),
+            };
+            last = Some((word, code));
+            out.push(code);
+        }
+        Ok(())
+    }
+
+    /// Any other dtype, through Polars' row encoding: equal values, and no others, have equal bytes.
+    fn codes_of_rows(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        let rows = encode_rows_unordered(&[key.clone().into_column()])?;
+        let mut last: Option<(&[u8], IdxSize)> = None;
+        for bytes in rows.iter().flatten() {
+            let code = match last {
+                Some((known, code)) if known == bytes => code,
+                _ => number_bytes(&mut self.encoded, bytes, &mut self.len),
+            };
+            last = Some((bytes, code));
+            out.push(code);
+        }
+        Ok(())
+    }
+}
+
+/// Dtypes whose physical values are integers of at most 64 bits.
+fn is_word(dtype: &DataType) -> bool {
+    match dtype {
+        DataType::UInt64 | DataType::Int128 | DataType::UInt128 => false,
+        DataType::Boolean | DataType::Categorical(..) | DataType::Enum(..) => true,
+        _ => dtype.is_integer() || dtype.is_temporal(),
+    }
+}
+
+/// A short string as a word. The length, one up so that no string is null's zero, is in the last byte.
+fn short_word(bytes: &[u8]) -> u128 {
+    let mut word = [0; 16];
+    word[..bytes.len()].copy_from_slice(bytes);
+    word[SHORT] = bytes.len() as u8 + 1;
+    u128::from_le_bytes(word)
+}
+
+fn number(known: &mut PlHashMap<u128, IdxSize>, word: u128, len: &mut IdxSize) -> IdxSize {
+    *known.entry(word).or_insert_with(|| {
+        *len += 1;
+        *len - 1
+    })
+}
+
+fn number_bytes(known: &mut PlHashMap<Box<[u8]>, IdxSize>, bytes: &[u8], len: &mut IdxSize) -> IdxSize {
+    if let Some(&code) = known.get(bytes) {
+        return code;
+    }
+    *len += 1;
+    known.insert(bytes.into(), *len - 1);
+    *len - 1
+}

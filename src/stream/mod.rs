@@ -1,0 +1,209 @@
+//! Batches of trades in, closed bars out, one state per group: the machine behind the lazy path.
+
+mod keys;
+mod python;
+
+use std::ops::Range;
+
+use polars::prelude::*;
+
+use self::keys::GroupIndex;
+pub use self::python::{TradeStream, bar_columns, check_threshold};
+use crate::core::block::Buffers;
+use crate::core::{BarBuilder, ClosedBar, Column as Part, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit};
+use crate::frame::inputs::null_error;
+use crate::frame::output::bar_series;
+use crate::frame::schema::BarColumn;
+use crate::frame::{ColumnNames, FrameError, TimeColumn, TradeColumns};
+
+/// What a stream is told once.
+pub struct Parameters {
+    /// The rule that closes bars.
+    pub rule: RangeRule,
+    /// Unit of Int64 times.
+    pub time_unit: Option<CoreUnit>,
+    /// Which columns play which part, and what they are called; other parts are absent.
+    pub parts: Vec<Part>,
+    /// Names of the columns.
+    pub names: ColumnNames,
+    /// Columns whose values form the groups.
+    pub by: Vec<PlSmallStr>,
+    /// Columns of the bars to compute.
+    pub columns: Vec<&'static BarColumn>,
+    /// Whether rows of the stream are rows of the user's input, so that an error may number them.
+    pub rows_are_of_input: bool,
+}
+
+/// A bar on its way out.
+struct Emitted {
+    group: IdxSize,
+    row: usize,
+    bar: RangeBar,
+}
+
+/// Rows of one group that follow each other, and the bars that they closed.
+struct Run<'a> {
+    group: IdxSize,
+    rows: Range<usize>,
+    /// Number of the bar that the first row is in.
+    first_bar: u64,
+    /// Bars closed; their rows count from the start of the run.
+    closed: &'a [ClosedBar],
+}
+
+/// The bars of any number of groups over any number of batches.
+pub struct GroupedBars {
+    parameters: Parameters,
+    time: Option<TimeColumn>,
+    groups: GroupIndex,
+    builders: Vec<BarBuilder<RangeRule>>,
+    buffers: Buffers,
+    rows: u64,
+}
+
+impl GroupedBars {
+    /// A stream that has seen nothing.
+    pub fn new(parameters: Parameters) -> Self {
+        Self {
+            parameters,
+            time: None,
+            groups: GroupIndex::default(),
+            builders: Vec::new(),
+            buffers: Buffers::default(),
+            rows: 0,
+        }
+    }
+
+    /// Adds a batch and returns the bars that it closed: keys, then the columns asked for, in the order
+    /// of the closing rows.
+    ///
+    /// # Errors
+    ///
+    /// The first row that breaks a rule, or a column of the wrong dtype; the stream is then to be dropped.
+    pub fn bars(&mut self, batch: &DataFrame) -> Result<DataFrame, FrameError> {
+        let mut emitted = Vec::new();
+        self.drive(batch, &mut |run, layout| {
+            emitted.extend(run.closed.iter().map(|closed| Emitted {
+                group: run.group,
+                row: layout.row(run.rows.start + closed.row),
+                bar: closed.bar,
+            }));
+        })?;
+        emitted.sort_unstable_by_key(|emitted| emitted.row);
+        let groups: Vec<_> = emitted.iter().map(|emitted| emitted.group).collect();
+        let bars: Vec<_> = emitted.iter().map(|emitted| emitted.bar).collect();
+        self.frame(&groups, &bars)
+    }
+
+    /// Adds a batch and returns for each of its rows the number of its bar within the group.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupedBars::bars`].
+    pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
+        let mut ids = vec![0; batch.height()];
+        self.drive(batch, &mut |run, layout| {
+            let mut from = run.rows.start;
+            let ends = run.closed.iter().map(|closed| run.rows.start + closed.row + 1).chain([run.rows.end]);
+            for (id, end) in (run.first_bar..).zip(ends) {
+                (from..end).for_each(|row| ids[layout.row(row)] = id);
+                from = end;
+            }
+        })?;
+        Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
+    }
+
+    /// The bars still forming, by first appearance of their groups.
+    ///
+    /// # Errors
+    ///
+    /// The stream has seen no batch, not even an empty one, and so does not know its dtypes.
+    pub fn forming(&self) -> Result<DataFrame, FrameError> {
+        let forming = self.builders.iter().enumerate();
+        let (groups, bars): (Vec<_>, Vec<_>) =
+            forming.filter_map(|(group, builder)| Some((group as IdxSize, *builder.forming()?))).unzip();
+        self.frame(&groups, &bars)
+    }
+
+    fn frame(&self, groups: &[IdxSize], bars: &[RangeBar]) -> Result<DataFrame, FrameError> {
+        let time = self.time.as_ref().ok_or_else(|| FrameError("the stream has seen no batch".to_owned()))?;
+        let has_side = self.parameters.parts.contains(&Part::IsBuyerMaker);
+        let mut columns = self.groups.take(groups)?;
+        let series = bar_series(bars, &self.parameters.columns, &time.dtype, has_side);
+        columns.extend(series.into_iter().map(Column::from));
+        Ok(DataFrame::new(bars.len(), columns)?)
+    }
+
+    /// Pushes a batch through the machines of its groups, run by run.
+    fn drive(&mut self, batch: &DataFrame, visit: &mut dyn FnMut(&Run<'_>, &Layout)) -> Result<(), FrameError> {
+        let (time, columns) = self.read(batch)?;
+        let groups = self.groups.assign(batch, &self.parameters.by)?;
+        self.builders.resize_with(self.groups.len(), || BarBuilder::new(self.parameters.rule, time.unit));
+        let null = columns.null();
+        let end = null.map_or(columns.len(), |(row, _)| row);
+        let layout = Layout::new(&groups[..end]);
+        let columns = match layout.order() {
+            Some(order) => columns.take(&IdxCa::from_slice(PlSmallStr::EMPTY, order))?,
+            None => columns,
+        };
+        // The earliest row that fails, of any group.
+        let mut failure: Option<(usize, RowError)> = None;
+        let mut closed = Vec::new();
+        let trades = columns.chunks().next();
+        for (trades, rows) in trades.iter().flat_map(|trades| layout.runs().map(move |rows| (trades, rows))) {
+            closed.clear();
+            let group = groups[layout.row(rows.start)];
+            let builder = &mut self.builders[group as usize];
+            let (first_bar, first_row) = (builder.closed(), builder.rows());
+            match builder.push(trades.slice(rows.clone()), &mut self.buffers, &mut closed) {
+                Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, &layout),
+                Err(error) => {
+                    let row = layout.row(rows.start + (error.row - first_row) as usize);
+                    if failure.is_none_or(|(first, _)| row < first) {
+                        failure = Some((row, error));
+                    }
+                }
+            }
+        }
+        let null = null.map(|(row, part)| (row, null_error(part, self.builders[groups[row] as usize].rows())));
+        if let Some((row, error)) = failure.or(null) {
+            let place = self.place(row, groups[row], error.row);
+            return Err(FrameError::of_row(&error, &self.parameters.names, &time.dtype, &place));
+        }
+        self.rows += batch.height() as u64;
+        Ok(())
+    }
+
+    /// The columns of a batch in one chunk; the first batch decides the dtype of time.
+    fn read(&mut self, batch: &DataFrame) -> Result<(TimeColumn, TradeColumns), FrameError> {
+        let Parameters { names, parts, time_unit, .. } = &self.parameters;
+        let find = |part: Part| {
+            let column = parts.contains(&part).then(|| batch.column(names.get(part)).ok())?;
+            column.map(|column| column.as_materialized_series().rechunk())
+        };
+        let time = match &self.time {
+            Some(time) => time.clone(),
+            None => {
+                let name = names.get(Part::Time);
+                let series = find(Part::Time);
+                let series = series.ok_or_else(|| FrameError(format!("the trades have no column `{name}`")))?;
+                self.time.insert(TimeColumn::new(name, series.dtype(), *time_unit)?).clone()
+            }
+        };
+        let columns = TradeColumns::new(names, &time, find)?;
+        Ok((time, columns))
+    }
+
+    /// Where a row of the batch is, for a reader.
+    fn place(&self, row: usize, group: IdxSize, row_in_group: u64) -> String {
+        if self.parameters.by.is_empty() {
+            return format!("row {row_in_group}");
+        }
+        let group = self.groups.describe(group);
+        if self.parameters.rows_are_of_input {
+            format!("row {} (row {row_in_group} of {group})", self.rows + row as u64)
+        } else {
+            format!("row {row_in_group} of {group}")
+        }
+    }
+}

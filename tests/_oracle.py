@@ -1,0 +1,196 @@
+"""Range bars of one group, slow and obvious, written from the definition of bars and features.
+
+Standard library only. A bar is the list of its trades; every cell is computed from that list. Integers wherever
+the definition says integers, exact rationals where it rounds, and one IEEE division wherever it says a ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Cell: TypeAlias = int | float | str | None
+Number: TypeAlias = int | float | Decimal
+TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
+
+DECIMALS = 8
+EPS = 2.220446049250313e-16
+MICROSECONDS = {"ms": Fraction(1000), "us": Fraction(1), "ns": Fraction(1, 1000)}
+
+
+class Trade(NamedTuple):
+    """One input row: time in the input's unit, price and quantity in units of 1e-8."""
+
+    time: int
+    price: int
+    quantity: int
+    seller_is_aggressor: bool | None
+    agg_id: int
+    first_id: int
+    last_id: int
+
+    @property
+    def individual(self) -> int:
+        return self.last_id - self.first_id + 1
+
+    @property
+    def turnover(self) -> int:
+        return self.price * self.quantity
+
+
+class Bar(NamedTuple):
+    trades: list[Trade]
+    close_reason: Literal["threshold", "end"]
+
+
+def fixed(x: Number) -> int:
+    """Units of 1e-8, halves away from zero: exact from integers and decimals, the IEEE product from a double."""
+    exact = Fraction(x * 1e8) if isinstance(x, float) else Fraction(x) * 10**DECIMALS
+    rounded = math.floor(abs(exact) + Fraction(1, 2))
+    return rounded if exact >= 0 else -rounded
+
+
+def double(raw: int, scale: float = 1e8) -> float:
+    """Back to a double: the integer to the nearest double, then one division."""
+    return float(raw) / scale
+
+
+def trades_of(
+    time: Sequence[int],
+    price: Sequence[Number],
+    quantity: Sequence[Number],
+    *,
+    is_buyer_maker: Sequence[bool] | None = None,
+    agg_trade_id: Sequence[int] | None = None,
+    first_trade_id: Sequence[int] | None = None,
+    last_trade_id: Sequence[int] | None = None,
+) -> list[Trade]:
+    """Columns of one group as trades; absent ids are row numbers, absent individual ids the row's id."""
+    agg = list(range(len(time))) if agg_trade_id is None else agg_trade_id
+    return [
+        Trade(
+            time[i],
+            fixed(price[i]),
+            fixed(quantity[i]),
+            None if is_buyer_maker is None else is_buyer_maker[i],
+            agg[i],
+            (first_trade_id or agg)[i],
+            (last_trade_id or agg)[i],
+        )
+        for i in range(len(time))
+    ]
+
+
+def limits(open_price: int, threshold_dbps: int) -> tuple[int, int]:
+    """The lower and the upper price that close a bar opened at `open_price`."""
+    delta = open_price * threshold_dbps // 100_000
+    return open_price - delta, open_price + delta
+
+
+def closes(bar: list[Trade], threshold_dbps: int, *, gate: bool) -> bool:
+    """Whether the last trade of `bar` closes it."""
+    if len(bar) < 2:
+        return False
+    lower, upper = limits(bar[0].price, threshold_dbps)
+    outside = not lower < bar[-1].price < upper
+    return outside and not (gate and bar[-1].time == bar[0].time)
+
+
+def split(trades: Sequence[Trade], threshold_dbps: int, *, gate: bool = True) -> list[Bar]:
+    """Every trade in exactly one bar; the last bar is the forming one if its reason is "end"."""
+    bars: list[Bar] = []
+    forming: list[Trade] = []
+    for trade in trades:
+        forming.append(trade)
+        if closes(forming, threshold_dbps, gate=gate):
+            bars.append(Bar(forming, "threshold"))
+            forming = []
+    return [*bars, Bar(forming, "end")] if forming else bars
+
+
+def ratio(numerator: float, denominator: float, *, otherwise: float) -> float:
+    """One division, guarded: `otherwise` where the denominator is not above the machine epsilon."""
+    return numerator / denominator if denominator > EPS else otherwise
+
+
+def row(bar: Bar, time_unit: TimeUnit) -> dict[str, Cell]:
+    """All cells of one bar, features included; times stay integers of the input's unit."""
+    trades = bar.trades
+    first, last = trades[0], trades[-1]
+    volume_raw = sum(t.quantity for t in trades)
+    turnover_raw = sum(t.turnover for t in trades)
+    vwap_raw = turnover_raw // volume_raw if volume_raw else first.price
+    count = sum(t.individual for t in trades)
+    o, c = double(first.price), double(last.price)
+    h, l = double(max(t.price for t in trades)), double(min(t.price for t in trades))
+    vwap, volume = double(vwap_raw), double(volume_raw)
+    duration_us = math.floor((last.time - first.time) * MICROSECONDS[time_unit])
+    cells: dict[str, Cell] = {
+        "open_time": first.time,
+        "close_time": last.time,
+        "open": o,
+        "high": h,
+        "low": l,
+        "close": c,
+        "volume": volume,
+        "turnover": double(turnover_raw, 1e16),
+        "vwap": vwap,
+        "individual_trade_count": count,
+        "agg_record_count": len(trades),
+        "first_trade_id": first.first_id,
+        "last_trade_id": last.last_id,
+        "first_agg_trade_id": first.agg_id,
+        "last_agg_trade_id": last.agg_id,
+        "close_reason": bar.close_reason,
+        "duration_us": duration_us,
+        "vwap_close_deviation": ratio(c - vwap, h - l, otherwise=0.0),
+        "price_impact": ratio(abs(c - o), volume, otherwise=0.0),
+        "trade_intensity": ratio(float(count), float(duration_us) / 1e6, otherwise=float(count)),
+        "volume_per_trade": ratio(volume, float(count), otherwise=0.0),
+        "aggregation_density": float(count) / float(len(trades)),
+    }
+    return cells | side_cells(trades, o, c)
+
+
+def side_cells(trades: list[Trade], o: float, c: float) -> dict[str, Cell]:
+    """The cells that need the aggressor; all null without it."""
+    names = (
+        "buy_volume",
+        "sell_volume",
+        "buy_turnover",
+        "sell_turnover",
+        "buy_trade_count",
+        "sell_trade_count",
+    )
+    ratios = ("ofi", "kyle_lambda_proxy", "aggression_ratio", "turnover_imbalance")
+    if trades[0].seller_is_aggressor is None:
+        return dict.fromkeys((*names, *ratios))
+    buys = [t for t in trades if not t.seller_is_aggressor]
+    sells = [t for t in trades if t.seller_is_aggressor]
+    buy, sell = double(sum(t.quantity for t in buys)), double(sum(t.quantity for t in sells))
+    buy_turnover, sell_turnover = sum(t.turnover for t in buys), sum(t.turnover for t in sells)
+    buy_count, sell_count = sum(t.individual for t in buys), sum(t.individual for t in sells)
+    ofi = ratio(buy - sell, buy + sell, otherwise=0.0)
+    if sell_count > 0:
+        aggression = min(float(buy_count) / float(sell_count), 100.0)
+    else:
+        aggression = 100.0 if buy_count > 0 else 1.0
+    return {
+        "buy_volume": buy,
+        "sell_volume": sell,
+        "buy_turnover": double(buy_turnover, 1e16),
+        "sell_turnover": double(sell_turnover, 1e16),
+        "buy_trade_count": buy_count,
+        "sell_trade_count": sell_count,
+        "ofi": ofi,
+        "kyle_lambda_proxy": ((c - o) / o) / ofi if abs(ofi) > EPS else 0.0,
+        "aggression_ratio": aggression,
+        "turnover_imbalance": ratio(
+            float(buy_turnover) - float(sell_turnover), float(buy_turnover + sell_turnover), otherwise=0.0
+        ),
+    }

@@ -1,0 +1,211 @@
+"""Every way from trades to bars as one function, and the exact comparison of what they return.
+
+`ROUTES[name](frame, threshold_dbps, by=..., **options)` gives the same frame for every name: bars in the order of
+their closing trades, forming bars after them by first appearance of their group. `oracle_bars` is the slow one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+import rangebar_polars as rb
+from _oracle import Cell, TimeUnit, row, split, trades_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Engine: TypeAlias = Literal["in-memory", "streaming"]
+
+ENGINES: tuple[Engine, ...] = ("in-memory", "streaming")
+OPTIONAL = ("is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id")
+CLOSE_REASON = pl.Enum(["threshold", "reset", "gap", "end"])
+FEATURES: dict[str, pl.DataType] = {
+    "duration_us": pl.Int64(),
+    "ofi": pl.Float64(),
+    "vwap_close_deviation": pl.Float64(),
+    "price_impact": pl.Float64(),
+    "kyle_lambda_proxy": pl.Float64(),
+    "trade_intensity": pl.Float64(),
+    "volume_per_trade": pl.Float64(),
+    "aggression_ratio": pl.Float64(),
+    "aggregation_density": pl.Float64(),
+    "turnover_imbalance": pl.Float64(),
+}
+SIDE_COLUMNS = (
+    *("buy_volume", "sell_volume", "buy_turnover", "sell_turnover", "buy_trade_count", "sell_trade_count"),
+    *("ofi", "kyle_lambda_proxy", "aggression_ratio", "turnover_imbalance"),
+)
+
+
+def bar_schema(time: pl.DataType, features: Sequence[str] | None = None) -> dict[str, pl.DataType]:
+    """Names and dtypes of bars without group keys, in order; None means the ten features."""
+    floats = ("open", "high", "low", "close", "volume", "turnover", "vwap")
+    sides = ("buy_volume", "sell_volume", "buy_turnover", "sell_turnover")
+    ids = ("first_trade_id", "last_trade_id", "first_agg_trade_id", "last_agg_trade_id")
+    return {
+        "open_time": time,
+        "close_time": time,
+        **dict.fromkeys(floats, pl.Float64()),
+        **dict.fromkeys(("individual_trade_count", "agg_record_count"), pl.UInt64()),
+        **dict.fromkeys(ids, pl.Int64()),
+        **dict.fromkeys(sides, pl.Float64()),
+        **dict.fromkeys(("buy_trade_count", "sell_trade_count"), pl.UInt64()),
+        "close_reason": CLOSE_REASON,
+        **{name: FEATURES[name] for name in (FEATURES if features is None else features)},
+    }
+
+
+class Route(Protocol):
+    def __call__(
+        self, frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
+    ) -> pl.DataFrame: ...
+
+
+def _by(by: Sequence[str]) -> list[str] | None:
+    return list(by) or None
+
+
+def eager(
+    frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
+) -> pl.DataFrame:
+    return frame.rangebar.bars(threshold_dbps, by=_by(by), **options)
+
+
+def lazy(engine: Engine) -> Route:
+    def route(
+        frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
+    ) -> pl.DataFrame:
+        return frame.lazy().rangebar.bars(threshold_dbps, by=_by(by), **options).collect(engine=engine)
+
+    return route
+
+
+def expression(engine: Engine) -> Route:
+    """`select` without keys, `group_by().agg()` with them; counts of rows put the order back."""
+
+    def route(
+        frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
+    ) -> pl.DataFrame:
+        bars = rb.range_bars(threshold_dbps=threshold_dbps, **options)
+        if not by:
+            return frame.lazy().select(bars).unnest("bars").collect(engine=engine)
+        groups = (
+            frame.lazy()
+            .with_row_index("_row")
+            .group_by(by)
+            .agg(bars, pl.col("_row"))
+            .with_row_index("_group")
+        )
+        position = pl.col("agg_record_count").cum_sum().over("_group") - 1
+        forming = pl.col("close_reason") == "end"
+        first, closing = pl.col("_row").list.first(), pl.col("_row").list.get(position)
+        order = pl.when(forming).then(first + frame.height).otherwise(closing)
+        out = groups.collect(engine=engine).explode("bars").unnest("bars")
+        return out.sort(order).drop("_group", "_row")
+
+    return route
+
+
+def loop(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
+    """A Python loop over the groups, each by itself."""
+    if not by:
+        return eager(frame, threshold_dbps, **options)
+    keys = frame.select(by)
+    closed, forming = [], []
+    for rows in group_rows(frame, by):
+        bars = frame[rows].rangebar.bars(threshold_dbps, **options)
+        ends = [rows[n - 1] for n in bars["agg_record_count"].cum_sum()]
+        bars = pl.concat([keys[[rows[0]] * bars.height], bars], how="horizontal")
+        bars = bars.with_columns(pl.Series("_row", ends, dtype=pl.UInt32))
+        closed.append(bars.filter(pl.col("close_reason") != "end"))
+        forming.append(bars.filter(pl.col("close_reason") == "end"))
+    if not closed:
+        return eager(frame, threshold_dbps, by=by, **options)
+    return pl.concat([pl.concat(closed).sort("_row"), *forming]).drop("_row")
+
+
+def group_rows(frame: pl.DataFrame, by: Sequence[str]) -> list[list[int]]:
+    """Row numbers of every group, groups by first appearance."""
+    if not by:
+        return [list(range(frame.height))]
+    rows = frame.select(by).with_row_index("_row").group_by(by, maintain_order=True).agg("_row")["_row"]
+    return [list(group) for group in rows]
+
+
+def oracle_bars(
+    frame: pl.DataFrame,
+    threshold_dbps: int,
+    *,
+    by: Sequence[str] = (),
+    include_incomplete: bool = False,
+    same_timestamp_gate: bool = True,
+    time_unit: TimeUnit | None = None,
+) -> pl.DataFrame:
+    """The slow oracle over the same frame: default column names, all features."""
+    dtype = frame.schema["timestamp"]
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else time_unit
+    assert unit is not None
+    closed: list[tuple[int, dict[str, Cell]]] = []
+    forming: list[tuple[int, dict[str, Cell]]] = []
+    for rows in group_rows(frame, by):
+        group = frame[rows]
+        optional = {name: group[name].to_list() for name in OPTIONAL if name in frame.columns}
+        time, price, quantity = group["timestamp"].to_physical(), group["price"], group["quantity"]
+        trades = trades_of(time.to_list(), price.to_list(), quantity.to_list(), **optional)
+        end = -1
+        for bar in split(trades, threshold_dbps, gate=same_timestamp_gate):
+            end += len(bar.trades)
+            (closed if bar.close_reason == "threshold" else forming).append((rows[end], row(bar, unit)))
+    ordered = sorted(closed, key=lambda bar: bar[0]) + (forming if include_incomplete else [])
+    keys = frame.select(by)[[end for end, _ in ordered]] if by else pl.DataFrame()
+    schema = bar_schema(dtype)
+    columns = [
+        pl.Series(
+            name, [cells[name] for _, cells in ordered], pl.Int64 if name.endswith("_time") else target
+        ).cast(target)
+        for name, target in schema.items()
+    ]
+    return pl.DataFrame([*keys.get_columns(), *columns])
+
+
+def bars_from_ids(frame: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Bars, the forming ones included, from trades that carry `bar_id`: plain Polars aggregations."""
+    return (
+        frame.with_row_index("_row")
+        .group_by(*by, "bar_id", maintain_order=True)
+        .agg(
+            pl.col("timestamp").first().alias("open_time"),
+            pl.col("timestamp").last().alias("close_time"),
+            pl.col("price").first().alias("open"),
+            pl.col("price").max().alias("high"),
+            pl.col("price").min().alias("low"),
+            pl.col("price").last().alias("close"),
+            pl.len().cast(pl.UInt64).alias("agg_record_count"),
+            pl.col("_row").last().alias("_row"),
+        )
+        .sort("_row")
+        .drop("_row")
+    )
+
+
+ROUTES: dict[str, Route] = {
+    "eager": eager,
+    "lazy-in-memory": lazy("in-memory"),
+    "lazy-streaming": lazy("streaming"),
+    "expression-in-memory": expression("in-memory"),
+    "expression-streaming": expression("streaming"),
+    "loop": loop,
+}
+
+
+def assert_same_bars(got: pl.DataFrame, expected: pl.DataFrame) -> None:
+    """Same columns, dtypes, order of rows and cells, floats bit for bit (so that 0.0 and -0.0 differ)."""
+    assert dict(got.schema) == dict(expected.schema)
+    assert got.columns == expected.columns
+    assert_frame_equal(got, expected, check_exact=True)
+    for name in (name for name, dtype in got.schema.items() if dtype == pl.Float64):
+        bits = [[None if x is None else x.hex() for x in frame[name]] for frame in (got, expected)]
+        assert bits[0] == bits[1], name

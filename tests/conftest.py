@@ -1,0 +1,37 @@
+"""Hypothesis profiles (`HYPOTHESIS_PROFILE=dev|ci|deep`) and the fixtures that read real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, settings
+
+for name, examples in (("dev", 20), ("ci", 60), ("deep", 1000)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=True,
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and reference results beside the repository, which does not ship it."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(
+            "no folder ../shared beside the repository: its real data and reference results are not shipped"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def btcusdt_day(shared: Path) -> pl.DataFrame:
+    """One day of BTCUSDT spot aggregate trades, 863,403 rows, microseconds in UTC."""
+    return pl.read_parquet(shared / "data" / "binance_spot_btcusdt_aggtrades_20240101" / "data.parquet")

@@ -1,0 +1,228 @@
+"""Boundary layer: hostile dtypes, each in a process of its own, since what they may do is to end it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PREAMBLE = """
+import datetime as dt
+from decimal import Decimal
+import polars as pl
+import rangebar_polars as rb
+
+N = 3
+TIMES = pl.Series([1, 2, 3], dtype=pl.Int64)
+BASE = pl.DataFrame({
+    "timestamp": TIMES.cast(pl.Datetime("us")), "price": [100.0, 101.0, 100.0], "quantity": [1.0, 2.0, 3.0],
+    "is_buyer_maker": [True, False, True], "agg_trade_id": [1, 2, 3], "first_trade_id": [1, 2, 3],
+    "last_trade_id": [1, 2, 3], "symbol": ["a", "a", "b"],
+})
+assert BASE.rangebar.bars(1000).height == 1
+"""
+
+DTYPES = {
+    "Boolean": "pl.Series([True, False, True])",
+    **{
+        name: f"pl.Series([1, 2, 3]).cast(pl.{name})"
+        for name in (
+            "Int8",
+            "Int16",
+            "Int32",
+            "Int64",
+            "Int128",
+            "UInt8",
+            "UInt16",
+            "UInt32",
+            "UInt64",
+            "UInt128",
+        )
+    },
+    "Int128 beyond 64 bits": "pl.Series([2**100, -(2**100), 2**126], dtype=pl.Int128)",
+    "UInt64 beyond 63 bits": "pl.Series([2**63, 2**64 - 1, 2**64 - 1], dtype=pl.UInt64)",
+    "UInt128 beyond 127 bits": "pl.Series([2**127, 2**128 - 1, 2**128 - 1], dtype=pl.UInt128)",
+    "Int64 at its ends": "pl.Series([-(2**63), 0, 2**63 - 1], dtype=pl.Int64)",
+    **{name: f"pl.Series([1.0, 2.0, 3.0]).cast(pl.{name})" for name in ("Float16", "Float32", "Float64")},
+    "Float64 at its ends": "pl.Series([5e-324, 1.7976931348623157e308, 1.0])",
+    "String": "pl.Series(['1', '2', 'x'])",
+    "Binary": "pl.Series([b'1', b'2', b''])",
+    "Date": "pl.Series([1, 2, 3]).cast(pl.Int32).cast(pl.Date)",
+    "Time": "pl.Series([1, 2, 3]).cast(pl.Time)",
+    **{
+        f"Duration {unit}": f"pl.Series([1, 2, 3]).cast(pl.Duration('{unit}'))" for unit in ("ms", "us", "ns")
+    },
+    **{
+        f"Datetime {unit}": f"pl.Series([1, 2, 3]).cast(pl.Datetime('{unit}'))" for unit in ("ms", "us", "ns")
+    },
+    "Datetime with zone": "pl.Series([1, 2, 3]).cast(pl.Datetime('us', 'Asia/Tokyo'))",
+    "Datetime at its ends": "pl.Series([-(2**63), 0, 2**63 - 1], dtype=pl.Int64).cast(pl.Datetime('ms'))",
+    "Categorical": "pl.Series(['a', 'b', 'a'], dtype=pl.Categorical)",
+    "Enum": "pl.Series(['a', 'b', 'a'], dtype=pl.Enum(['a', 'b']))",
+    "List": "pl.Series([[1], [2, 3], []])",
+    "Array": "pl.Series([[1, 2]] * 3, dtype=pl.Array(pl.Int64, 2))",
+    "Struct": "pl.Series([{'a': 1}] * 3)",
+    "Struct without fields": "pl.Series([{}] * 3, dtype=pl.Struct([]))",
+    "Null": "pl.Series([None] * 3)",
+    "Object": "pl.Series([object()] * 3, dtype=pl.Object)",
+    "Decimal": "pl.Series([Decimal(1), Decimal(2), Decimal(3)], dtype=pl.Decimal(38, 0))",
+    "Decimal of scale 38": "pl.Series([Decimal('0.1')] * 3, dtype=pl.Decimal(38, 38))",
+    "Decimal at its ends": "pl.Series([Decimal(10) ** 37, -Decimal(10) ** 37, Decimal(1)], dtype=pl.Decimal(38, 0))",
+}
+
+TRY_EVERY_PART = """
+def calls(frame):
+    for engine in ("in-memory", "streaming"):
+        lf = frame.lazy()
+        for unit in (None, "ns"):
+            options = dict(include_incomplete=True, time_unit=unit)
+            yield lambda: lf.rangebar.bars(1000, **options).collect(engine=engine)
+            yield lambda: lf.rangebar.bars(1000, by="symbol", **options).collect(engine=engine)
+            yield lambda: lf.rangebar.with_bar_id(1000, time_unit=unit).collect(engine=engine)
+            yield lambda: lf.select(rb.range_bars(1000, **options)).collect(engine=engine)
+            yield lambda: lf.group_by("symbol").agg(rb.range_bars(1000, **options)).collect(engine=engine)
+            yield lambda: lf.select(rb.range_bar_id("timestamp", "price", threshold_dbps=1000, time_unit=unit,
+                                                    agg_trade_id="agg_trade_id")).collect(engine=engine)
+    yield lambda: frame.rangebar.bars(1000)
+
+ALLOWED = (rb.RangeBarError, pl.exceptions.PolarsError)
+outcomes = {}
+values = VALUES
+for part in ("timestamp", "price", "quantity", "is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id"):
+    for call in calls(BASE.with_columns(values.alias(part))):
+        try:
+            call()
+            outcome = "ok"
+        except Exception as error:
+            assert isinstance(error, ALLOWED), (part, type(error), str(error))
+            assert str(error).strip(), (part, type(error))
+            outcome = "refused"
+        outcomes.setdefault(part, set()).add(outcome)
+print("RESULT", {part: sorted(outcome) for part, outcome in outcomes.items()})
+"""
+
+
+def run(script: str) -> str:
+    """Output of a fresh interpreter; a panic is a BaseException, which nothing here catches."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert "panicked" not in done.stderr, done.stderr[-3_000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_in_every_column(dtype: str) -> None:
+    out = run(PREAMBLE + TRY_EVERY_PART.replace("VALUES", DTYPES[dtype]))
+    assert "RESULT" in out
+    if dtype in {
+        "String",
+        "Binary",
+        "List",
+        "Array",
+        "Struct",
+        "Null",
+        "Object",
+        "Time",
+        "Enum",
+        "Categorical",
+    }:
+        outcomes = out.split("RESULT")[1]
+        assert outcomes.count("['refused']") == 7, outcomes
+
+
+KEYS = {
+    "String": "pl.Series(['a', 'b', None] * 8)",
+    "Categorical": "pl.Series(['a', 'b', None] * 8, dtype=pl.Categorical)",
+    "Enum": "pl.Series(['b', 'a', None] * 8, dtype=pl.Enum(['a', 'b']))",
+    **{
+        name: f"pl.Series([1, 2, None] * 8).cast(pl.{name})"
+        for name in (
+            "Int8",
+            "Int16",
+            "Int32",
+            "Int64",
+            "Int128",
+            "UInt8",
+            "UInt16",
+            "UInt32",
+            "UInt64",
+            "UInt128",
+        )
+    },
+    "Boolean": "pl.Series([True, False, None] * 8)",
+    "Date": "pl.Series([1, 2, None] * 8).cast(pl.Int32).cast(pl.Date)",
+    "Datetime": "pl.Series([1, 2, None] * 8).cast(pl.Datetime('ns', 'Europe/Berlin'))",
+    "Time": "pl.Series([1, 2, None] * 8).cast(pl.Time)",
+    "Duration": "pl.Series([1, 2, None] * 8).cast(pl.Duration('ms'))",
+    "Decimal": "pl.Series([Decimal('1.5'), Decimal('-2'), None] * 8, dtype=pl.Decimal(20, 3))",
+    "Float32": "pl.Series([1.5, float('nan'), None] * 8, dtype=pl.Float32)",
+    "Float64": "pl.Series([1.5, float('nan'), None] * 8)",
+    "zeros of both signs": "pl.Series([0.0, -0.0, None] * 8)",
+    "Binary": "pl.Series([b'a', b'', None] * 8)",
+    "Struct": "pl.Series([{'x': 1, 'y': 'a'}, {'x': 1, 'y': None}, None] * 8)",
+    "List": "pl.Series([[1, 2], [], None] * 8)",
+    "Array": "pl.Series([[1, 2], [2, 1], None] * 8, dtype=pl.Array(pl.Int64, 2))",
+    "Null": "pl.Series([None] * 24)",
+}
+
+SAME_AS_A_LOOP = """
+from polars.testing import assert_frame_equal
+key = KEY
+n = key.len()
+base = pl.DataFrame({
+    "timestamp": pl.Series(range(n), dtype=pl.Int64).cast(pl.Datetime("ms")),
+    "price": [100.0 + (i * 7 % 5) for i in range(n)], "quantity": [float(i) for i in range(n)],
+    "other": [i // 6 % 2 for i in range(n)],
+}).with_columns(key.alias("key"))
+
+def loop(frame, by):
+    out = []
+    groups = frame.with_row_index("_row").group_by(by, maintain_order=True).agg("_row")
+    for rows in groups["_row"]:
+        part = frame[rows]
+        bars = part.rangebar.bars(1000, include_incomplete=True)
+        keys = pl.concat([part.select(by).head(1)] * bars.height) if bars.height else part.select(by).clear()
+        order = [rows[k - 1] + (n if r == "end" else 0) for k, r in
+                 zip(bars["agg_record_count"].cum_sum(), bars["close_reason"])]
+        order = [rows[0] + n if o >= n else o for o in order]
+        out.append(pl.concat([keys, bars], how="horizontal").with_columns(_order=pl.Series(order, dtype=pl.Int64)))
+    return pl.concat(out).sort("_order").drop("_order")
+
+for by in (["key"], ["key", "other"], ["other", "key"]):
+    for frame in (base, base.sort("other", maintain_order=True), pl.concat([base.head(5), base.slice(5)], rechunk=False)):
+        expected = loop(frame, by)
+        assert (expected["close_reason"] == "threshold").sum() >= 2
+        for engine in ("in-memory", "streaming"):
+            got = frame.lazy().rangebar.bars(1000, by=by, include_incomplete=True).collect(engine=engine)
+            assert got.schema["key"] == frame.schema["key"]
+            assert_frame_equal(got, expected, check_exact=True)
+            ids = frame.lazy().rangebar.with_bar_id(1000, by=by).collect(engine=engine)
+            assert ids.drop("bar_id").equals(frame)
+            assert ids.select(by + ["bar_id"]).n_unique() == expected.height
+print("SAME")
+"""
+
+
+@pytest.mark.parametrize("dtype", KEYS)
+def test_keys_of_every_dtype(dtype: str) -> None:
+    """Nulls are a group of their own, as in `group_by`."""
+    assert "SAME" in run(PREAMBLE + SAME_AS_A_LOOP.replace("KEY\n", KEYS[dtype] + "\n", 1))
+
+
+def test_a_key_that_cannot_be_hashed_is_refused() -> None:
+    out = run(
+        PREAMBLE
+        + """
+frame = BASE.with_columns(pl.Series("key", [object()] * 3, dtype=pl.Object))
+for engine in ("in-memory", "streaming"):
+    try:
+        frame.lazy().rangebar.bars(1000, by="key").collect(engine=engine)
+    except Exception as error:
+        assert isinstance(error, (rb.RangeBarError, pl.exceptions.PolarsError)), repr(error)
+        print("REFUSED", error)
+"""
+    )
+    assert out.count("REFUSED") == 2

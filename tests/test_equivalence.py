@@ -1,0 +1,153 @@
+"""Drive equivalence: how the trades arrive never changes a bit of the bars."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from _oracle import double, fixed
+from _routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import Trades, slices, trades
+
+import rangebar_polars as rb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WHOLE = {"include_incomplete": True}
+CUTS = st.lists(st.floats(0.0, 1.0), max_size=6)
+
+
+def cut(frame: pl.DataFrame, where: list[float]) -> list[pl.DataFrame]:
+    """The frame in pieces, empty and one-row pieces included."""
+    return slices(frame, sorted(int(x * frame.height) for x in where))
+
+
+@pytest.fixture(params=[1, 7, 1_000])
+def morsel_rows(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Rows that the streaming engine hands over at once; the engine reads the setting at every query."""
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(request.param)
+        yield request.param
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@given(case=trades(long=True, chunked_frame=False), where=CUTS)
+def test_chunking(route: str, case: Trades, where: list[float]) -> None:
+    whole = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    pieces = pl.concat(cut(case.frame, where), rechunk=False)
+    assert_same_bars(ROUTES[route](pieces, case.threshold_dbps, **case.bar_options, **WHOLE), whole)
+
+
+@given(case=trades(long=True, chunked_frame=False), where=CUTS)
+def test_columns_chunked_each_in_its_own_way(case: Trades, where: list[float]) -> None:
+    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    chunks = pl.concat(cut(case.frame, where), rechunk=False)
+    names = case.frame.columns
+    mixed = case.frame.with_columns(chunks[name] for name in names[::2])
+    for route in ROUTES.values():
+        assert_same_bars(route(mixed, case.threshold_dbps, **case.bar_options, **WHOLE), whole)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@given(case=trades(max_rows=60), where=CUTS)
+def test_split_into_files(engine: Engine, case: Trades, where: list[float]) -> None:
+    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, piece in enumerate(cut(case.frame, where)):
+            piece.write_parquet(Path(folder) / f"{number:03}.parquet", row_group_size=9)
+        lake = pl.scan_parquet(Path(folder) / "*.parquet")
+        bars = lake.rangebar.bars(
+            case.threshold_dbps, **{**case.bar_options, "by": list(case.by) or None}, **WHOLE
+        )
+        assert_same_bars(bars.collect(engine=engine), whole)
+
+
+@pytest.mark.parametrize("route", ["lazy-streaming", "expression-streaming"])
+def test_morsels(route: str, morsel_rows: int) -> None:
+    @given(case=trades(max_rows=60, long=morsel_rows > 1))
+    def same(case: Trades) -> None:
+        got = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+        assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE))
+
+    same()
+
+
+@given(case=trades(min_keys=1))
+def test_interleaved_equals_sorted_by_group(case: Trades) -> None:
+    interleaved = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    runs = pl.concat([*case.frame.partition_by(case.by), case.frame.clear()])
+    by_group = eager(runs, case.threshold_dbps, **case.bar_options, **WHOLE)
+    for reason in ("threshold", "end"):
+        of_reason = pl.col("close_reason") == reason
+        groups = [
+            frame.filter(of_reason).partition_by(case.by, as_dict=True) for frame in (interleaved, by_group)
+        ]
+        assert groups[0].keys() == groups[1].keys()
+        for key, bars in groups[0].items():
+            assert_same_bars(bars, groups[1][key])
+
+
+# ----------------------------------------------------------------------------------- numbers of bars
+
+
+def id_options(case: Trades) -> dict[str, object]:
+    return {"same_timestamp_gate": case.gate, **case.options}
+
+
+def with_bar_id(case: Trades, engine: Engine) -> pl.DataFrame:
+    frame = case.frame.lazy().rangebar.with_bar_id(
+        case.threshold_dbps, by=list(case.by) or None, **id_options(case)
+    )
+    return frame.collect(engine=engine)
+
+
+def range_bar_id(case: Trades, engine: Engine) -> pl.DataFrame:
+    ids = "agg_trade_id" if "agg_trade_id" in case.frame.columns else None
+    bar = rb.range_bar_id(
+        "timestamp", "price", threshold_dbps=case.threshold_dbps, agg_trade_id=ids, **id_options(case)
+    )
+    bar = bar.over(case.by) if case.by else bar
+    return case.frame.lazy().with_columns(bar.alias("bar_id")).collect(engine=engine)
+
+
+def oracle_ids(case: Trades) -> pl.DataFrame:
+    """Numbers of bars from the counts of rows of the slow oracle's bars, group by group."""
+    numbered = case.frame.with_row_index("_row")
+    parts = numbered.partition_by(case.by) if case.by and numbered.height else [numbered]
+    bar_ids: dict[int, int] = {}
+    for part in parts:
+        options = case.bar_options | {"by": ()} | WHOLE
+        counts = oracle_bars(part, case.threshold_dbps, **options)["agg_record_count"]
+        numbers = [number for number, count in enumerate(counts) for _ in range(count)]
+        bar_ids |= dict(zip(part["_row"], numbers, strict=True))
+    return case.frame.with_columns(
+        pl.Series("bar_id", [bar_ids[i] for i in range(numbered.height)], dtype=pl.UInt64)
+    )
+
+
+@pytest.mark.parametrize("ids", [with_bar_id, range_bar_id])
+@pytest.mark.parametrize("engine", ENGINES)
+@given(case=trades(long=True))
+def test_bar_ids(ids: object, engine: Engine, case: Trades) -> None:
+    """Input columns untouched, rows in input order, and the number that the bars imply."""
+    assert callable(ids)
+    got = ids(case, engine)
+    assert got.columns == [*case.frame.columns, "bar_id"]
+    assert got.schema["bar_id"] == pl.UInt64
+    assert_same_bars(got, oracle_ids(case))
+
+
+@given(case=trades(long=True))
+def test_aggregating_over_bar_ids_gives_the_bars(case: Trades) -> None:
+    names = [*case.by, "open_time", "close_time", "open", "high", "low", "close", "agg_record_count"]
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE).select(names)
+    price = pl.Series("price", [double(fixed(x)) for x in case.frame["price"]], dtype=pl.Float64)
+    from_ids = bars_from_ids(with_bar_id(case, "streaming").with_columns(price), case.by).select(names)
+    order = [*case.by, "open_time", "close_time", "agg_record_count", "open", "close"]
+    assert_same_bars(from_ids.sort(order), bars.sort(order))
