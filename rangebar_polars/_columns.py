@@ -42,15 +42,6 @@ class InputColumns:
                 found[part] = name
             elif part in REQUIRED or name != part:
                 raise missing_column(name, available)
-        individual = {"first_trade_id", "last_trade_id"}
-        if len(individual & found.keys()) == 1:
-            (present,) = individual & found.keys()
-            (absent,) = individual - found.keys()
-            msg = (
-                f"`first_trade_id` and `last_trade_id` come together: the input has `{found[present]}` but no "
-                f"column for `{absent}`; name it, or ignore the other with {present}=None"
-            )
-            raise RangeBarError(msg)
         return found
 
 

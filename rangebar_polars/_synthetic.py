@@ -9,11 +9,13 @@ parts are those drawn at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["SEED_MAX", "TRADE_SCHEMA", "TradeTape"]
 

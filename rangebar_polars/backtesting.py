@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
 
@@ -11,7 +12,9 @@ from rangebar_polars._columns import missing_column
 from rangebar_polars.exceptions import RangeBarError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
+
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
 __all__ = ["to_backtesting"]
 
@@ -108,7 +111,7 @@ def to_backtesting(
     2024-01-01 09:30:00  1.00  1.03  0.99   1.03    10.0  0.5
     2024-01-01 09:31:00  1.03  1.04  1.00   1.00    25.0 -0.2
     """
-    _require_pandas()
+    pandas = _pandas()
     lazy = bars.lazy()
     schema = lazy.collect_schema()
     columns = [extra] if isinstance(extra, str) else list(extra)
@@ -121,12 +124,12 @@ def to_backtesting(
         raise RangeBarError(_missing_group(wanted, lazy, keys))
     _check_one_group(frame, keys)
     _check_values(frame)
-    return _to_pandas(frame.sort(_INDEX, maintain_order=True), columns)
+    return _to_pandas(frame.sort(_INDEX, maintain_order=True), columns, pandas)
 
 
-def _require_pandas() -> None:
+def _pandas() -> Any:  # noqa: ANN401  (pandas publishes no types)
     try:
-        import pandas as pd  # noqa: F401
+        return import_module("pandas")
     except ModuleNotFoundError as error:
         msg = 'to_backtesting() needs pandas: pip install "rangebar_polars[backtesting]"'
         raise ModuleNotFoundError(msg, name=error.name) from error
@@ -171,7 +174,7 @@ def _wanted_group(symbol: object | Mapping[str, object], keys: list[str]) -> dic
         msg = f"`symbol` is given, {symbol!r}, but the bars have no group key to the left of `open_time`"
         raise RangeBarError(msg)
     if isinstance(symbol, Mapping):
-        wanted: dict[str, object] = {str(key): value for key, value in symbol.items()}
+        wanted: dict[str, object] = {str(key): value for key, value in cast("Mapping[str, object]", symbol).items()}
         for key in wanted:
             if key not in keys:
                 msg = f"`symbol` names `{key}`, which is no group key; the keys are {_listed(keys)}"
@@ -227,20 +230,16 @@ def _check_values(frame: pl.DataFrame) -> None:
             raise RangeBarError(msg)
 
 
-def _to_pandas(frame: pl.DataFrame, extra: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
+def _to_pandas(frame: pl.DataFrame, extra: list[str], pandas: Any) -> pd.DataFrame:  # noqa: ANN401
     data: dict[str, Any] = {
         title: frame[name].cast(pl.Float64).to_numpy(writable=True) for name, title in _OHLCV.items()
     }
-    data.update({name: _to_array(frame[name]) for name in extra})
-    return pd.DataFrame(data, index=pd.DatetimeIndex(_to_array(frame[_INDEX]), name=_INDEX))
+    data.update({name: _to_array(frame[name], pandas) for name in extra})
+    return pandas.DataFrame(data, index=pandas.DatetimeIndex(_to_array(frame[_INDEX], pandas), name=_INDEX))
 
 
-def _to_array(column: pl.Series) -> Any:
+def _to_array(column: pl.Series, pandas: Any) -> Any:  # noqa: ANN401
     """Convert to what pandas takes as it is, without pyarrow; zoned times become naive UTC."""
-    import pandas as pd
-
     dtype = column.dtype
     if isinstance(dtype, pl.Enum | pl.Categorical):
         categories = (
@@ -248,11 +247,11 @@ def _to_array(column: pl.Series) -> Any:
             if isinstance(dtype, pl.Enum)
             else column.drop_nulls().unique(maintain_order=True)
         )
-        return pd.Categorical(column.to_list(), categories=categories.cast(pl.String).to_list())
+        return pandas.Categorical(column.to_list(), categories=categories.cast(pl.String).to_list())
     if dtype.is_decimal():
         return column.cast(pl.Float64).to_numpy(writable=True)
     if dtype.is_nested() or dtype == pl.String:
-        return pd.Series(column.to_list(), dtype="object" if dtype.is_nested() else None).array
+        return pandas.Series(column.to_list(), dtype="object" if dtype.is_nested() else None).array
     return column.to_numpy(writable=True)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
 from rangebar_polars._synthetic import SEED_MAX, TRADE_SCHEMA, TradeTape
 from rangebar_polars.exceptions import RangeBarError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
 
 __all__ = ["sample_trades", "write_sample_lake"]
 
@@ -212,25 +215,29 @@ def _empty_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _check_int(name: str, value: int, low: int, high: int) -> None:
+def _check_int(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         msg = f"`{name}` must be an integer in {low}..{high}, got {value!r}"
         raise RangeBarError(msg)
 
 
-def _checked_symbols(symbols: str | Sequence[str]) -> list[str]:
-    names = [symbols] if isinstance(symbols, str) else list(symbols)
-    for name in names:
-        if not isinstance(name, str) or not _SYMBOL.fullmatch(name):
-            msg = f"`symbols` must be names of letters, digits, '.', '_' and '-', got {name!r}"
-            raise RangeBarError(msg)
+def _checked_symbols(symbols: object) -> list[str]:
+    given = [symbols] if isinstance(symbols, str) or not isinstance(symbols, Sequence) else symbols
+    names = [_checked_symbol(name) for name in cast("Sequence[object]", given)]
     if not names or len({name.casefold() for name in names}) < len(names):
         msg = f"`symbols` must be one or more distinct names (case aside), got {names!r}"
         raise RangeBarError(msg)
     return names
 
 
-def _checked_start(start: datetime) -> int:
+def _checked_symbol(name: object) -> str:
+    if not isinstance(name, str) or not _SYMBOL.fullmatch(name):
+        msg = f"`symbols` must be names of letters, digits, '.', '_' and '-', got {name!r}"
+        raise RangeBarError(msg)
+    return name
+
+
+def _checked_start(start: object) -> int:
     if not isinstance(start, datetime):
         msg = f"`start` must be a datetime, got {start!r}"
         raise RangeBarError(msg)

@@ -210,7 +210,7 @@ def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
     fields = []
     optional = []
     for part, column in columns.items():
-        if column == part and part not in REQUIRED:
+        if isinstance(column, str) and column == part and part not in REQUIRED:
             optional.append(part)
         elif column is not None:
             fields.append((pl.col(column) if isinstance(column, str) else column).alias(part))

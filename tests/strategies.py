@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from _oracle import TimeUnit
 
 MAX_ROWS = 40
-REPEATS = 100
+LONG = (100,)  # repeats of the drawn rows: bars and groups then reach over the library's blocks of 1,024 rows
+SOME_LONG = (1, 1, 1, 1, *LONG)
 THRESHOLDS = (1, 10, 50, 250, 1_000, 100_000)
 OPENS_RAW = (1, 2, 100, 123_456, 10**8, 4_228_358_000_000, 9 * 10**12)  # 1e-8, 2e-8, 1e-6, ... 90,000
 QUANTITY_STEPS_RAW = (0, 1, 12_345, 10**8, 5 * 10**21)  # none, dust, usual, whole units, up to 1e15
@@ -82,19 +83,17 @@ def trades(
     max_rows: int = MAX_ROWS,
     min_keys: int = 0,
     max_keys: int = 2,
-    long: bool = False,
+    repeats: tuple[int, ...] = (1,),
     exact: bool = False,
     chunked_frame: bool = True,
 ) -> Trades:
     """Valid trades.
 
-    `exact` keeps prices and quantities to multiples of one half, so that sums of doubles are exact; `long` repeats
-    the drawn rows in some examples, so that bars and groups reach over the blocks of rows that the library works in.
+    `exact` keeps prices and quantities to multiples of one half, so that sums of doubles are exact.
     """
     size = draw(st.integers(min_rows, max_rows))
     steps = draw(st.lists(STEPS, min_size=size, max_size=size))
-    if long:
-        steps *= draw(st.sampled_from((1, 1, 1, 1, REPEATS)))
+    steps *= draw(st.sampled_from(repeats))
     threshold = draw(st.sampled_from(THRESHOLDS))
     key_count = draw(st.integers(min_keys, max_keys))
     keyed = [step if key_count else step._replace(group=0) for step in steps]
@@ -128,7 +127,7 @@ def _key_digit(group: int, name: str, key_count: int) -> int:
 @st.composite
 def _numbers(draw: st.DrawFn, steps: list[Step], threshold: int, *, exact: bool) -> dict[str, pl.Series]:
     start = draw(st.sampled_from((10**8, 64 * 10**8) if exact else OPENS_RAW))
-    ticks_to_close = (1, 2, 4, 4, 20_000) if len(steps) < REPEATS else (2, 1_500, 20_000)
+    ticks_to_close = (1, 2, 4, 4, 20_000) if len(steps) <= 2 * MAX_ROWS else (2, 100, 300, 1_000)
     tick = max(start * threshold // 100_000 // draw(st.sampled_from(ticks_to_close)), 1)
     if exact:
         tick = max(tick // 50_000_000, 1) * 50_000_000
@@ -138,20 +137,19 @@ def _numbers(draw: st.DrawFn, steps: list[Step], threshold: int, *, exact: bool)
         price = last.get(step.group)
         last[step.group] = start if price is None else max(price + step.ticks * tick, tick if exact else 1)
         prices.append(last[step.group])
-    scale = draw(st.sampled_from((10**8,) if exact else (*QUANTITY_STEPS_RAW, None)))
-    limit = SUM_LIMIT // (max(prices, default=1) * max(len(steps), 1))
-    lots = [step.lots * (QUANTITY_STEPS_RAW[step.size] if scale is None else scale) for step in steps]
-    quantities = [min(raw, limit, 10**23) for raw in lots]
     kind: Literal["double", "single", "decimal", "integer"] = "double"
     if not exact:
         kind = draw(st.sampled_from(("double", "double", "double", "single", "decimal", "integer")))
-    if (
-        kind == "integer" and max(prices, default=0) < 9 * 10**10
-    ):  # the raw values themselves, as whole numbers
-        price = pl.Series(prices, dtype=pl.Int64)
-    else:
-        price = _series(prices, kind)
-    return {"price": price, "quantity": _series(quantities, "double" if kind == "integer" else kind)}
+    if kind == "integer" and max(prices, default=0) > 9 * 10**10:
+        kind = "double"
+    unit = 10**8 if kind == "integer" else 1  # the raw prices themselves, as whole numbers
+    scale = draw(st.sampled_from((10**8,) if exact else (*QUANTITY_STEPS_RAW, None)))
+    lots = [step.lots * (QUANTITY_STEPS_RAW[step.size] if scale is None else scale) for step in steps]
+    limit = SUM_LIMIT // (max(prices, default=1) * unit * max(len(steps), 1))
+    quantities = [min(raw, limit, 10**23) for raw in lots]
+    if kind == "integer":
+        return {"price": pl.Series(prices, dtype=pl.Int64), "quantity": _series(quantities, "double")}
+    return {"price": _series(prices, kind), "quantity": _series(quantities, kind)}
 
 
 def _series(raw: list[int], kind: str) -> pl.Series:

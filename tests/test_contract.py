@@ -183,10 +183,11 @@ def test_price_beyond_64_bits_as_integer_and_decimal(good: pl.DataFrame) -> None
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.Int128, pl.Decimal(38, 8)], ids=str)
 def test_whole_numbers_are_checked_too(good: pl.DataFrame, dtype: pl.DataType) -> None:
     exact = good.with_columns(pl.col("price", "quantity").cast(dtype))
-    assert "`price`" in refusals(with_value(exact, "price", 0))
-    assert "`price`" in refusals(with_value(exact, "price", -5))
-    assert "`quantity`" in refusals(with_value(exact, "quantity", -1))
-    assert "`quantity`" in refusals(with_value(exact, "quantity", 10**15 + 1))
+    number = Decimal if isinstance(dtype, pl.Decimal) else int
+    assert "`price`" in refusals(with_value(exact, "price", number(0)))
+    assert "`price`" in refusals(with_value(exact, "price", number(-5)))
+    assert "`quantity`" in refusals(with_value(exact, "quantity", number(-1)))
+    assert "`quantity`" in refusals(with_value(exact, "quantity", number(10**15 + 1)))
     assert "null" in refusals(with_value(exact, "quantity", None))
 
 
@@ -227,7 +228,7 @@ def test_missing_column_lists_what_there_is(good: pl.DataFrame, column: str) -> 
         for name in misspelt.columns:
             assert name in text
     for engine in ENGINES:
-        with pytest.raises(pl.exceptions.PolarsError, match=f"`{column}`"):
+        with pytest.raises(pl.exceptions.ColumnNotFoundError, match=rf"{column}.*valid columns.*{column[:-1]}"):
             misspelt.lazy().select(rb.range_bars(1_000)).collect(engine=engine)
 
 

@@ -12,7 +12,7 @@ from _oracle import double, fixed
 from _routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Trades, slices, trades
+from strategies import SOME_LONG, Trades, slices, trades
 
 import rangebar_polars as rb
 
@@ -37,14 +37,14 @@ def morsel_rows(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@given(case=trades(long=True, chunked_frame=False), where=CUTS)
+@given(case=trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
 def test_chunking(route: str, case: Trades, where: list[float]) -> None:
     whole = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
     pieces = pl.concat(cut(case.frame, where), rechunk=False)
     assert_same_bars(ROUTES[route](pieces, case.threshold_dbps, **case.bar_options, **WHOLE), whole)
 
 
-@given(case=trades(long=True, chunked_frame=False), where=CUTS)
+@given(case=trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
 def test_columns_chunked_each_in_its_own_way(case: Trades, where: list[float]) -> None:
     whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
     chunks = pl.concat(cut(case.frame, where), rechunk=False)
@@ -70,7 +70,7 @@ def test_split_into_files(engine: Engine, case: Trades, where: list[float]) -> N
 
 @pytest.mark.parametrize("route", ["lazy-streaming", "expression-streaming"])
 def test_morsels(route: str, morsel_rows: int) -> None:
-    @given(case=trades(max_rows=60, long=morsel_rows > 1))
+    @given(case=trades(max_rows=60, repeats=SOME_LONG if morsel_rows > 1 else (1,)))
     def same(case: Trades) -> None:
         got = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
         assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE))
@@ -133,7 +133,7 @@ def oracle_ids(case: Trades) -> pl.DataFrame:
 
 @pytest.mark.parametrize("ids", [with_bar_id, range_bar_id])
 @pytest.mark.parametrize("engine", ENGINES)
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_bar_ids(ids: object, engine: Engine, case: Trades) -> None:
     """Input columns untouched, rows in input order, and the number that the bars imply."""
     assert callable(ids)
@@ -143,7 +143,7 @@ def test_bar_ids(ids: object, engine: Engine, case: Trades) -> None:
     assert_same_bars(got, oracle_ids(case))
 
 
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_aggregating_over_bar_ids_gives_the_bars(case: Trades) -> None:
     names = [*case.by, "open_time", "close_time", "open", "high", "low", "close", "agg_record_count"]
     bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE).select(names)

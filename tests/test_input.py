@@ -84,7 +84,7 @@ def test_integer_time_without_a_unit_is_refused(whole: pl.DataFrame) -> None:
 @pytest.mark.parametrize("unit", ["s", "", "US", 1, True])
 def test_unknown_units_are_refused(whole: pl.DataFrame, unit: Any) -> None:
     frame = whole.with_columns(pl.col("timestamp").cast(pl.Int64))
-    with pytest.raises(ValueError, match="time_unit"):
+    with pytest.raises(ValueError if isinstance(unit, str) else TypeError, match="time_unit"):
         eager(frame, 1_000, time_unit=unit)
 
 
@@ -136,7 +136,7 @@ def test_decimals_beyond_eight_places_round_half_away(last: str, close: float) -
 def test_quantities_up_to_1e15(route: str) -> None:
     frame = frame_of([1e-8, 2e-8, 3e-8, 3e-8, 2e-8], [1e15, 1e15, 0.0, 1e-8, 1e15])
     bars = ROUTES[route](frame, 100_000, include_incomplete=True)
-    assert bars["volume"].to_list() == [2e15, 1e15]
+    assert bars["volume"].to_list() == pytest.approx([2e15, 1e15], rel=2**-52)
     assert_same_bars(bars, oracle_bars(frame, 100_000, include_incomplete=True))
 
 

@@ -11,7 +11,7 @@ from _oracle import fixed, limits
 from _routes import ROUTES, assert_same_bars, eager, group_rows
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import Trades, trades
+from strategies import SOME_LONG, Trades, trades
 
 import rangebar_polars as rb
 
@@ -63,7 +63,7 @@ def test_conservation(route: str, case: Trades) -> None:
 
 
 @routes
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_shape_of_a_bar(route: str, case: Trades) -> None:
     bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
     closed = pl.col("close_reason") == "threshold"
@@ -87,7 +87,7 @@ def test_shape_of_a_bar(route: str, case: Trades) -> None:
         assert own["open_time"].is_sorted()
 
 
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_the_closing_trade_is_the_first_outside_the_limits(case: Trades) -> None:
     bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
     for part, own in groups(case, bars):
@@ -149,7 +149,7 @@ def test_scaling_prices_scales_the_bars(case: Trades, factor: float) -> None:
     assert ((scaled["vwap"] - bars["vwap"] * factor).abs() < max(factor, 1.0) * 1.01e-8).all()
 
 
-@given(case=trades(long=True), shift=st.integers(-(2**40), 2**40))
+@given(case=trades(repeats=SOME_LONG), shift=st.integers(-(2**40), 2**40))
 def test_shifting_time_shifts_the_bars(case: Trades, shift: int) -> None:
     def moved(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
         return frame.with_columns((pl.col(n).to_physical() + shift).cast(frame.schema[n]) for n in names)
@@ -171,7 +171,7 @@ def test_other_groups_do_not_matter(case: Trades, data: st.DataObject) -> None:
     assert_same_bars(fewer, bars.filter(keep))
 
 
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
     assume("is_buyer_maker" in case.frame.columns)
     pairs = [
@@ -186,7 +186,7 @@ def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
     assert_same_bars(got, bars.rename(swap).select(bars.columns))
 
 
-@given(case=trades(long=True), lower=st.sampled_from((1, 10, 100)))
+@given(case=trades(repeats=SOME_LONG), lower=st.sampled_from((1, 10, 100)))
 def test_every_row_has_a_bar_whatever_the_threshold(case: Trades, lower: int) -> None:
     """Numbers of bars start at 0 and rise by one behind every trade that closed a bar."""
     ids = rb.range_bar_id(

@@ -12,7 +12,7 @@ from _oracle import closes, fixed, row, split, trades_of
 from _routes import ROUTES, assert_same_bars, oracle_bars
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from strategies import Trades, trades
+from strategies import LONG, SOME_LONG, Trades, trades
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,30 +24,45 @@ THRESHOLDS = (1, 10, 100, 250, 500, 1000)
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("include_incomplete", [True, False])
-@given(case=trades(long=True))
+@given(case=trades(repeats=SOME_LONG))
 def test_every_cell_of_every_route(route: str, case: Trades, include_incomplete: bool) -> None:
     options = case.bar_options | {"include_incomplete": include_incomplete}
     got = ROUTES[route](case.frame, case.threshold_dbps, **options)
     assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **options))
 
 
-def test_most_frames_close_bars() -> None:
+@pytest.mark.parametrize("route", ["eager", "lazy-streaming", "expression-in-memory"])
+@given(case=trades(min_rows=10, max_keys=1, repeats=LONG))
+def test_every_cell_of_long_bars(route: str, case: Trades) -> None:
+    got = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options)
+    assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **case.bar_options))
+
+
+def closed_lengths(cases: st.SearchStrategy[Trades], examples: int) -> list[list[int]]:
+    """Rows of the closed bars of drawn frames, always the same frames."""
+    lengths: list[list[int]] = []
+
+    @settings(max_examples=examples, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=cases)
+    def collect(case: Trades) -> None:
+        bars = oracle_bars(case.frame, case.threshold_dbps, **case.bar_options)
+        lengths.append(bars["agg_record_count"].to_list())
+
+    collect()
+    return lengths
+
+
+def test_drawn_frames_close_bars() -> None:
     """The properties over drawn frames would hold trivially if nothing closed."""
-    closed: list[int] = []
-    longest = 0
+    closed = [len(lengths) for lengths in closed_lengths(trades(), 100)]
+    assert sum(n >= 1 for n in closed) > 50
+    assert sum(n >= 3 for n in closed) > 30
 
-    @settings(max_examples=100, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(case=trades(long=True))
-    def count(case: Trades) -> None:
-        bars = oracle_bars(case.frame, case.threshold_dbps, include_incomplete=True, **case.bar_options)
-        closed.append(bars.filter(pl.col("close_reason") == "threshold").height)
-        nonlocal longest
-        longest = max(longest, *bars.filter(pl.col("close_reason") == "threshold")["agg_record_count"], 0)
 
-    count()
-    assert sum(n >= 1 for n in closed) > len(closed) // 2
-    assert sum(n >= 3 for n in closed) > len(closed) // 3
-    assert longest > 1_024
+def test_long_frames_close_long_bars() -> None:
+    closed = closed_lengths(trades(min_rows=10, max_keys=0, repeats=LONG), 40)
+    assert sum(max(lengths, default=0) > 1_024 for lengths in closed) >= 3
+    assert sum(len(lengths) > 100 for lengths in closed) >= 3
 
 
 # ------------------------------------------------------------------------------------------- numbers
@@ -186,7 +201,9 @@ def test_the_oracle_agrees_with_the_reference(reference: ModuleType, case: Trade
 
 
 @pytest.mark.parametrize("gate", GATES)
-@pytest.mark.parametrize("name", ["adv_same_ts_then_back", "adv_trunc_delta", "adv_rounding", "adv_zero_volume", "rw_meme_100k"])
+@pytest.mark.parametrize(
+    "name", ["adv_same_ts_then_back", "adv_trunc_delta", "adv_rounding", "adv_zero_volume", "rw_meme_100k"]
+)
 def test_the_oracle_agrees_with_the_reference_on_stored_trades(
     shared: Path, reference: ModuleType, name: str, gate: str
 ) -> None:

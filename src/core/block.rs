@@ -142,27 +142,46 @@ impl Buffers {
     }
 }
 
+/// Sets the sign where the two highest bits of an integer differ: the difference of two integers that do
+/// not is exact.
+fn is_large(x: i64) -> i64 {
+    x ^ (x << 1)
+}
+
+/// Order as signs of differences, which vectorise where comparisons of 64 bits do not. Any doubt, among
+/// them very large integers, is left to [`first_out_of_order`].
 fn check_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> {
     let time = trades.time;
     let (first, rest) = time.split_first()?;
-    let (previous_time, previous_id) = last.unwrap_or((i64::MIN, i64::MIN));
-    let mut broken = *first < previous_time;
+    let mut doubt = is_large(*first);
+    if let Some((previous, _)) = last {
+        doubt |= is_large(previous) | first.wrapping_sub(previous);
+    }
     match trades.agg_trade_id {
         None => {
             for (a, b) in time.iter().zip(rest) {
-                broken |= b < a;
+                doubt |= is_large(*b) | b.wrapping_sub(*a);
             }
         }
         Some(ids) => {
-            broken |= last.is_some() && *first == previous_time && ids[0] <= previous_id;
-            for ((a, b), (id_a, id_b)) in time.iter().zip(rest).zip(ids.iter().zip(&ids[1..])) {
-                broken |= (b < a) | ((b == a) & (id_b <= id_a));
+            let mut later = -1; // the sign stays where time or id is later in every row
+            doubt |= is_large(ids[0]);
+            if let Some((previous, id)) = last {
+                doubt |= is_large(id);
+                later = previous.wrapping_sub(*first) | id.wrapping_sub(ids[0]);
             }
+            for ((a, b), (id_a, id_b)) in time.iter().zip(rest).zip(ids.iter().zip(&ids[1..])) {
+                doubt |= is_large(*b) | is_large(*id_b) | b.wrapping_sub(*a);
+                later &= a.wrapping_sub(*b) | id_a.wrapping_sub(*id_b);
+            }
+            doubt |= !later;
         }
     }
-    if !broken {
-        return None;
-    }
+    if doubt < 0 { first_out_of_order(trades, last) } else { None }
+}
+
+fn first_out_of_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> {
+    let time = trades.time;
     let mut before = last;
     (0..time.len()).find_map(|row| {
         let id = trades.agg_trade_id.map(|ids| ids[row]);
@@ -249,11 +268,12 @@ fn is_trade_count(first: i64, last: i64) -> bool {
 
 fn check_trade_counts(trades: &Trades<'_>) -> Option<Broken> {
     let (first, last) = trades.individual_ids?;
-    let mut right = true;
+    let mut doubt = 0;
     for (&first, &last) in first.iter().zip(last) {
-        right &= is_trade_count(first, last);
+        let count = last.wrapping_sub(first).wrapping_add(1);
+        doubt |= (is_large(first) | is_large(last)) & i64::MIN | count;
     }
-    if right {
+    if (doubt as u64) < MAX_TRADES {
         return None;
     }
     first.iter().zip(last).enumerate().find_map(|(row, (&first, &last))| {

@@ -162,12 +162,9 @@ impl<'a> Numbers<'a> {
     /// then `out` is to be ignored. Decimals are always `false`: they convert one by one.
     #[must_use]
     pub fn to_narrow(&self, at_least: i64, out: &mut [i64]) -> bool {
-        // A double from half a unit below rounds up to `at_least`; zero is a limit of its own, since
-        // nothing below zero is valid even where it rounds to zero.
-        let least = if at_least == 0 { 0.0 } else { at_least as f64 - 0.5 };
         match *self {
-            Self::F64(x) => round_positive(x.iter().copied(), least, out),
-            Self::F32(x) => round_positive(x.iter().map(|&x| f64::from(x)), least, out),
+            Self::F64(x) => round_positive(x.iter().copied(), at_least, out),
+            Self::F32(x) => round_positive(x.iter().map(|&x| f64::from(x)), at_least, out),
             Self::I64(x) => scale_positive(x, at_least, out),
             Self::Decimal { .. } => false,
         }
@@ -176,16 +173,20 @@ impl<'a> Numbers<'a> {
 
 /// Rounds `x * 1e8` half away from zero in arithmetic that vectorises on every CPU: adding 2^52 rounds
 /// half to even, and a tie that went down to the even neighbour is moved up.
-fn round_positive(x: impl Iterator<Item = f64>, at_least: f64, out: &mut [i64]) -> bool {
-    let mut inside = true;
+///
+/// Whether all rows are inside is read off the bits: a raw value that is negative, below `at_least`, at
+/// 2^51 or beyond, or not finite sets a bit from the 51st up in `outside`, and so does a sign.
+fn round_positive(x: impl Iterator<Item = f64>, at_least: i64, out: &mut [i64]) -> bool {
+    let mut outside = 0;
     for (x, out) in x.zip(out) {
         let scaled = x * SCALE;
-        inside &= (scaled >= at_least) & (scaled < NARROW);
         let even = (scaled + MAGIC) - MAGIC;
         let rounded = if scaled - even >= 0.5 { even + 1.0 } else { even };
-        *out = (rounded + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i64;
+        let raw = (rounded + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i64;
+        *out = raw;
+        outside |= raw | raw.wrapping_sub(at_least) | (x.to_bits() as i64 & i64::MIN);
     }
-    inside
+    (outside as u64) < NARROW as u64
 }
 
 /// Multiplies integers by 1e8 where the product is in `at_least..2^51`.
@@ -246,14 +247,28 @@ mod tests {
     #[test]
     fn the_fast_way_refuses_what_it_cannot_hold() {
         let mut out = [0];
-        for x in [f64::NAN, f64::INFINITY, -1.0, -1e-300, 2_f64.powi(51) / SCALE, 1e300] {
+        for x in [
+            f64::NAN,
+            -f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -1.0,
+            -2e-9,
+            -1e16,
+            5e7,
+            1e8,
+            -1e-300,
+            2_f64.powi(51) / SCALE,
+            1e300,
+        ] {
             assert!(!Numbers::F64(&[x]).to_narrow(0, &mut out), "{x:?}");
         }
         for (x, fits) in [(0, true), (22_517_997, true), (22_517_998, false), (-1, false), (i64::MAX, false)] {
             assert_eq!(Numbers::I64(&[x]).to_narrow(0, &mut out), fits, "{x}");
         }
         assert!(!Numbers::F64(&[4e-9]).to_narrow(1, &mut out), "rounds to zero");
-        assert!(Numbers::F64(&[-0.0]).to_narrow(0, &mut out) && out[0] == 0);
+        assert!(!Numbers::F64(&[-0.0]).to_narrow(0, &mut out), "the sign is enough to go the slow way");
+        assert!(Numbers::F64(&[0.0]).to_narrow(0, &mut out) && out[0] == 0);
     }
 
     #[test]

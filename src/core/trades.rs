@@ -65,9 +65,16 @@ impl<'a> Bits<'a> {
 
     /// Writes -1 (all bits) where a row is true and 0 where it is false: a mask to `&` with.
     pub fn to_masks(&self, out: &mut [i64]) {
-        for (row, out) in out.iter_mut().enumerate().take(self.len) {
-            let bit = self.offset + row;
-            *out = -i64::from(self.bytes[bit / 8] >> (bit % 8) & 1);
+        let mut next = self.offset;
+        for out in out[..self.len].chunks_mut(8) {
+            // Eight bits that start anywhere lie in two bytes; what is beyond the last byte is not asked for.
+            let (byte, shift) = (next / 8, next % 8);
+            let after = self.bytes.get(byte + 1).copied().unwrap_or(0);
+            let eight = u16::from_le_bytes([self.bytes[byte], after]) >> shift;
+            for (bit, out) in out.iter_mut().enumerate() {
+                *out = -i64::from(eight >> bit & 1);
+            }
+            next += 8;
         }
     }
 }
@@ -127,6 +134,9 @@ mod tests {
         let mut out = [9; 3];
         bits.slice(4..7).to_masks(&mut out);
         assert_eq!(out, [-1, 0, -1]);
+        let mut all = [9; 16];
+        Bits::new(&bytes, 0, 16).expect("sixteen bits are there").to_masks(&mut all);
+        assert_eq!(all, [0, -1, -1, 0, 0, -1, 0, -1, -1, 0, 0, 0, 0, 0, 0, 0]);
         assert!(Bits::new(&bytes, 9, 8).is_none());
         assert!(Bits::new(&bytes, usize::MAX, 8).is_none());
     }

@@ -174,6 +174,7 @@ impl TradeColumns {
             get(part).ok_or_else(|| FrameError(format!("the trades have no column `{}`", names.get(part))))
         };
         let integer = |part: Part| get(part).map(|s| integers(names.get(part), s)).transpose();
+        together(names, get(Part::FirstTradeId).is_some(), get(Part::LastTradeId).is_some())?;
         let time_series = required(Part::Time)?;
         if *time_series.dtype() != time.dtype {
             let name = names.get(Part::Time);
@@ -242,6 +243,20 @@ impl TradeColumns {
             null: None,
         })
     }
+}
+
+fn together(names: &ColumnNames, first: bool, last: bool) -> Result<(), FrameError> {
+    let (there, absent) = match (first, last) {
+        (true, false) => (Part::FirstTradeId, Part::LastTradeId),
+        (false, true) => (Part::LastTradeId, Part::FirstTradeId),
+        _ => return Ok(()),
+    };
+    Err(FrameError(format!(
+        "`first_trade_id` and `last_trade_id` come together: the trades have `{}` but no `{}`; name it, or ignore the other with {}=None",
+        names.get(there),
+        names.get(absent),
+        there.name()
+    )))
 }
 
 fn int64_chunk(ca: &Int64Chunked, index: usize) -> Option<&[i64]> {
