@@ -46,16 +46,10 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4_000_000, help="trades to write (default: 4 million)")
-    parser.add_argument(
-        "--lake", type=Path, help="folder for the trades; used as it is if it holds some already"
-    )
-    parser.add_argument(
-        "--symbol", default="BTCUSDT", help="symbol to run the strategy on (default: BTCUSDT)"
-    )
+    parser.add_argument("--lake", type=Path, help="folder for the trades; used as it is if it holds some already")
+    parser.add_argument("--symbol", default="BTCUSDT", help="symbol to run the strategy on (default: BTCUSDT)")
     plot = Path(tempfile.gettempdir()) / "rangebar_polars_demo.html"
     parser.add_argument("--plot", type=Path, default=plot, help=f"file for the plot (default: {plot})")
     return parser.parse_args()
@@ -129,7 +123,12 @@ def show_backtest(bars: Path, symbol: str, plot: Path) -> None:
     print(f"3. Backtest: {symbol}", flush=True)
     data = LazyFrameRangeBar(pl.scan_parquet(bars)).to_backtesting(symbol=symbol, extra=["ofi"])
     backtest = backtesting.Backtest(
-        data, strategy(backtesting.Strategy), cash=1_000_000, commission=0.0002, exclusive_orders=True, finalize_trades=True
+        data,
+        strategy(backtesting.Strategy),
+        cash=1_000_000,
+        commission=0.0002,
+        exclusive_orders=True,
+        finalize_trades=True,
     )
     print(backtest.run())
     print("   The annualised figures come from calendar days: on a few days they mean nothing.")

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 
@@ -45,7 +47,7 @@ class InputColumns:
         return found
 
 
-def key_columns(by: By, available: Sequence[str], output: Sequence[str]) -> list[str]:
+def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str]:
     """Names of the key columns, checked against the input and against the columns that will stand beside them."""
     keys = [by] if isinstance(by, str) else list(by or ())
     for position, key in enumerate(keys):
@@ -53,7 +55,10 @@ def key_columns(by: By, available: Sequence[str], output: Sequence[str]) -> list
             msg = f"`by` takes column names, got {key!r}"
             raise RangeBarError(msg)
         if key not in available:
-            raise missing_column(key, available)
+            raise missing_column(key, list(available))
+        if available[key] == pl.Object:
+            msg = f"the key column `{key}` is Object, which Polars cannot hash: cast it to another dtype first"
+            raise RangeBarError(msg)
         if key in output:
             msg = f"the key column `{key}` would stand beside a column of that name in the result: rename it first"
             raise RangeBarError(msg)

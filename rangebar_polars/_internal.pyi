@@ -2,10 +2,13 @@ from typing import final
 
 import polars as pl
 
+__all__ = ["TradeStream", "__version__", "bar_columns", "check_threshold"]
+
 __version__: str
 
 def check_threshold(value: object) -> int: ...
 def bar_columns(features: list[str] | None = None) -> list[tuple[str, bool, list[str]]]: ...
+
 @final
 class TradeStream:
     def __new__(

@@ -235,18 +235,16 @@ def _to_pandas(frame: pl.DataFrame, extra: list[str], pandas: Any) -> pd.DataFra
         title: frame[name].cast(pl.Float64).to_numpy(writable=True) for name, title in _OHLCV.items()
     }
     data.update({name: _to_array(frame[name], pandas) for name in extra})
-    return pandas.DataFrame(data, index=pandas.DatetimeIndex(_to_array(frame[_INDEX], pandas), name=_INDEX))
+    index = pandas.DatetimeIndex(_to_array(frame[_INDEX], pandas), name=_INDEX)
+    result: pd.DataFrame = pandas.DataFrame(data, index=index)
+    return result
 
 
 def _to_array(column: pl.Series, pandas: Any) -> Any:  # noqa: ANN401
     """Convert to what pandas takes as it is, without pyarrow; zoned times become naive UTC."""
     dtype = column.dtype
     if isinstance(dtype, pl.Enum | pl.Categorical):
-        categories = (
-            dtype.categories
-            if isinstance(dtype, pl.Enum)
-            else column.drop_nulls().unique(maintain_order=True)
-        )
+        categories = dtype.categories if isinstance(dtype, pl.Enum) else column.drop_nulls().unique(maintain_order=True)
         return pandas.Categorical(column.to_list(), categories=categories.cast(pl.String).to_list())
     if dtype.is_decimal():
         return column.cast(pl.Float64).to_numpy(writable=True)

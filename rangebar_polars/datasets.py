@@ -222,8 +222,10 @@ def _check_int(name: str, value: object, low: int, high: int) -> None:
 
 
 def _checked_symbols(symbols: object) -> list[str]:
-    given = [symbols] if isinstance(symbols, str) or not isinstance(symbols, Sequence) else symbols
-    names = [_checked_symbol(name) for name in cast("Sequence[object]", given)]
+    if isinstance(symbols, Sequence) and not isinstance(symbols, str):
+        names = [_checked_symbol(name) for name in cast("Sequence[object]", symbols)]
+    else:
+        names = [_checked_symbol(symbols)]
     if not names or len({name.casefold() for name in names}) < len(names):
         msg = f"`symbols` must be one or more distinct names (case aside), got {names!r}"
         raise RangeBarError(msg)

@@ -207,8 +207,8 @@ def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
 
     A selector takes optional columns where they exist: an expression cannot ask for that.
     """
-    fields = []
-    optional = []
+    fields: list[pl.Expr] = []
+    optional: list[str] = []
     for part, column in columns.items():
         if isinstance(column, str) and column == part and part not in REQUIRED:
             optional.append(part)

@@ -8,7 +8,7 @@ input; reading stops once there are rows enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from rangebar_polars import _internal
-from rangebar_polars._columns import REQUIRED, InputColumns, key_columns
+from rangebar_polars._columns import InputColumns, key_columns
 from rangebar_polars._typing import By, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.expressions import feature_list
@@ -74,7 +74,7 @@ def scan_bars(
     threshold_dbps: int,
     *,
     by: By,
-    features: list[str] | None,
+    features: Sequence[str] | None,
     include_incomplete: bool,
     same_timestamp_gate: bool,
     time_unit: TimeUnit | None,
@@ -84,7 +84,13 @@ def scan_bars(
     table = _internal.bar_columns(feature_list(features))
     reads = {name: parts for name, _, parts in table}
     trades = _trades(
-        frame, threshold_dbps, by, list(reads), same_timestamp_gate=same_timestamp_gate, time_unit=time_unit, columns=columns
+        frame,
+        threshold_dbps,
+        by,
+        list(reads),
+        same_timestamp_gate=same_timestamp_gate,
+        time_unit=time_unit,
+        columns=columns,
     )
     probe = trades.stream(list(reads), rows_are_of_input=True)
     schema = probe.bars(frame.select(_needed(trades, [*trades.names])).collect_schema().to_frame()).schema
@@ -145,9 +151,7 @@ def scan_bar_ids(
         asked = {*wanted, *(rest.meta.root_names() if rest is not None else ())}
         inputs = list(dict.fromkeys([*_needed(trades, [*trades.names]), *(c for c in available if c in asked)]))
         stream = kept.stream([], rows_are_of_input=kept is trades)
-        numbered = (
-            batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in kept.batches(inputs)
-        )
+        numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in kept.batches(inputs))
         return _limited(numbered, wanted, rest, n_rows)
 
     return _register(source, schema, "RANGE BAR IDS", f"threshold_dbps={trades.threshold_dbps}, by={trades.by}")
@@ -163,14 +167,14 @@ def _trades(
     time_unit: TimeUnit | None,
     columns: InputColumns,
 ) -> _Trades:
-    available = frame.collect_schema().names()
+    available = frame.collect_schema()
     return _Trades(
         frame=frame,
         threshold_dbps=_internal.check_threshold(threshold_dbps),
         same_timestamp_gate=same_timestamp_gate,
         time_unit=time_unit,
         by=key_columns(by, available, output),
-        names=columns.resolve(available),
+        names=columns.resolve(available.names()),
     )
 
 

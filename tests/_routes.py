@@ -12,7 +12,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 import rangebar_polars as rb
-from _oracle import Cell, TimeUnit, row, split, trades_of
+from tests._oracle import Cell, TimeUnit, row, split, trades_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,16 +68,12 @@ def _by(by: Sequence[str]) -> list[str] | None:
     return list(by) or None
 
 
-def eager(
-    frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
-) -> pl.DataFrame:
+def eager(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
     return frame.rangebar.bars(threshold_dbps, by=_by(by), **options)
 
 
 def lazy(engine: Engine) -> Route:
-    def route(
-        frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
-    ) -> pl.DataFrame:
+    def route(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
         return frame.lazy().rangebar.bars(threshold_dbps, by=_by(by), **options).collect(engine=engine)
 
     return route
@@ -86,19 +82,11 @@ def lazy(engine: Engine) -> Route:
 def expression(engine: Engine) -> Route:
     """`select` without keys, `group_by().agg()` with them; counts of rows put the order back."""
 
-    def route(
-        frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
-    ) -> pl.DataFrame:
+    def route(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
         bars = rb.range_bars(threshold_dbps=threshold_dbps, **options)
         if not by:
             return frame.lazy().select(bars).unnest("bars").collect(engine=engine)
-        groups = (
-            frame.lazy()
-            .with_row_index("_row")
-            .group_by(by)
-            .agg(bars, pl.col("_row"))
-            .with_row_index("_group")
-        )
+        groups = frame.lazy().with_row_index("_row").group_by(by).agg(bars, pl.col("_row")).with_row_index("_group")
         position = pl.col("agg_record_count").cum_sum().over("_group") - 1
         forming = pl.col("close_reason") == "end"
         first, closing = pl.col("_row").list.first(), pl.col("_row").list.get(position)
@@ -163,9 +151,9 @@ def oracle_bars(
     keys = frame.select(by)[[end for end, _ in ordered]] if by else pl.DataFrame()
     schema = bar_schema(dtype)
     columns = [
-        pl.Series(
-            name, [cells[name] for _, cells in ordered], pl.Int64 if name.endswith("_time") else target
-        ).cast(target)
+        pl.Series(name, [cells[name] for _, cells in ordered], pl.Int64 if name.endswith("_time") else target).cast(
+            target
+        )
         for name, target in schema.items()
     ]
     return pl.DataFrame([*keys.get_columns(), *columns])

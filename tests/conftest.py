@@ -25,9 +25,7 @@ def shared() -> Path:
     """The folder of real data and reference results beside the repository, which does not ship it."""
     folder = Path(__file__).parents[2] / "shared"
     if not folder.is_dir():
-        pytest.skip(
-            "no folder ../shared beside the repository: its real data and reference results are not shipped"
-        )
+        pytest.skip("no folder ../shared beside the repository: its real data and reference results are not shipped")
     return folder
 
 

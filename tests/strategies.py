@@ -15,7 +15,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from _oracle import TimeUnit
+    from tests._oracle import TimeUnit
 
 MAX_ROWS = 40
 LONG = (100,)  # repeats of the drawn rows: bars and groups then reach over the library's blocks of 1,024 rows

@@ -81,9 +81,7 @@ def test_rows_are_sorted_by_close_time_and_ties_keep_their_order() -> None:
 @pytest.mark.parametrize("zone", [None, "UTC"])
 def test_no_bars_give_an_empty_frame_of_the_same_types(zone: str | None) -> None:
     bars = _bars(symbol=["A"] * 4).with_columns(pl.col("close_time").dt.replace_time_zone(zone))
-    full, empty = (
-        to_backtesting(part, extra=["ofi", "close_reason", "symbol"]) for part in (bars, bars.clear())
-    )
+    full, empty = (to_backtesting(part, extra=["ofi", "close_reason", "symbol"]) for part in (bars, bars.clear()))
     assert len(empty) == 0
     assert list(empty.columns) == list(full.columns)
     assert empty.index.dtype == full.index.dtype
@@ -117,30 +115,22 @@ def test_extra_of_every_kind() -> None:
 
 def test_several_groups_must_be_chosen_from() -> None:
     bars = _bars(symbol=["A", "B", "A", "B"])
-    with pytest.raises(
-        RangeBarError, match=r"hold 2 groups: symbol='A', symbol='B'; choose one with `symbol=`"
-    ):
+    with pytest.raises(RangeBarError, match=r"hold 2 groups: symbol='A', symbol='B'; choose one with `symbol=`"):
         to_backtesting(bars)
     assert to_backtesting(bars, symbol="B")["Open"].tolist() == [101.0, 103.0]
     assert to_backtesting(bars.lazy(), symbol="B")["Open"].tolist() == [101.0, 103.0]
     assert to_backtesting(bars.filter(pl.col("symbol") == "B"))["Open"].tolist() == [101.0, 103.0]
     many = _bars(13, symbol=[f"S{row:02d}" for row in range(13)])
-    with pytest.raises(
-        RangeBarError, match=r"hold 13 groups: symbol='S00', .*symbol='S09' and 3 more; choose"
-    ):
+    with pytest.raises(RangeBarError, match=r"hold 13 groups: symbol='S00', .*symbol='S09' and 3 more; choose"):
         to_backtesting(many)
 
 
 def test_several_keys() -> None:
     bars = _bars(market=["spot", "spot", "perp", "perp"], symbol=["A", "B", "A", "B"])
     assert to_backtesting(bars, symbol={"market": "perp", "symbol": "A"})["Open"].tolist() == [102.0]
-    with pytest.raises(
-        RangeBarError, match=r"2 groups: \(market='spot', symbol='A'\), \(market='perp', symbol='A'\)"
-    ):
+    with pytest.raises(RangeBarError, match=r"2 groups: \(market='spot', symbol='A'\), \(market='perp', symbol='A'\)"):
         to_backtesting(bars, symbol="A")
-    with pytest.raises(
-        RangeBarError, match="`symbol` names `venue`, which is no group key; the keys are `market`"
-    ):
+    with pytest.raises(RangeBarError, match="`symbol` names `venue`, which is no group key; the keys are `market`"):
         to_backtesting(bars, symbol={"venue": "x"})
     other = bars.rename({"symbol": "key"})
     with pytest.raises(RangeBarError, match="`symbol` must be a mapping of the group keys `market`, `key`"):
@@ -175,9 +165,7 @@ def test_keys_that_stand_elsewhere() -> None:
 @pytest.mark.parametrize("symbol", ["C", 5, None], ids=str)
 def test_a_group_that_does_not_exist(symbol: object) -> None:
     bars = _bars(symbol=["A", "B", "A", "B"])
-    with pytest.raises(
-        RangeBarError, match=r"no bars of symbol=.*there are bars of symbol='A', symbol='B'|comparable"
-    ):
+    with pytest.raises(RangeBarError, match=r"no bars of symbol=.*there are bars of symbol='A', symbol='B'|comparable"):
         to_backtesting(bars, symbol={"symbol": symbol})
     with pytest.raises(RangeBarError, match=r"there are no bars at all|comparable"):
         to_backtesting(bars.clear(), symbol={"symbol": symbol})
@@ -187,9 +175,7 @@ def test_a_group_that_does_not_exist(symbol: object) -> None:
 
 def test_a_group_outside_the_enum_does_not_exist() -> None:
     bars = _bars(symbol=pl.Series(["A", "B"] * 2, dtype=pl.Enum(["A", "B"])))
-    with pytest.raises(
-        RangeBarError, match=r"no bars of symbol='C'; there are bars of symbol='A', symbol='B'"
-    ):
+    with pytest.raises(RangeBarError, match=r"no bars of symbol='C'; there are bars of symbol='A', symbol='B'"):
         to_backtesting(bars, symbol="C")
 
 
@@ -363,9 +349,7 @@ def test_superimposed_candles_are_what_backtesting_cannot_plot(tmp_path: Path) -
 
 @old_pandas_calls
 def test_annualised_figures_come_from_calendar_days() -> None:
-    data = DataFrameRangeBar(DataFrameRangeBar(sample_trades(1_500_000)).bars(100)).to_backtesting(
-        extra="ofi"
-    )
+    data = DataFrameRangeBar(DataFrameRangeBar(sample_trades(1_500_000)).bars(100)).to_backtesting(extra="ofi")
     _, statistics = _run(data, 1_000_000)
     equity = statistics["_equity_curve"]["Equity"]
     daily = equity.groupby(equity.index.floor("D")).last()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from _routes import assert_same_bars
 
 import rangebar_polars as rb
+from tests._routes import assert_same_bars
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,9 +62,7 @@ def test_streams_with_prices_of_minus_one(folder: Path, market: str) -> None:
         pytest.skip(f"{name} breaks none of the rules: it is wrong in another way")
     with pytest.raises(rb.RangeBarError, match=rf"row {min(rows)}\b"):
         trades.rangebar.bars(250)
-    assert trades.head(min(rows)).rangebar.bars(250, include_incomplete=True)[
-        "agg_record_count"
-    ].sum() == min(rows)
+    assert trades.head(min(rows)).rangebar.bars(250, include_incomplete=True)["agg_record_count"].sum() == min(rows)
 
 
 def test_file_without_a_header(folder: Path) -> None:

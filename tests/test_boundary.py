@@ -50,12 +50,8 @@ DTYPES = {
     "Binary": "pl.Series([b'1', b'2', b''])",
     "Date": "pl.Series([1, 2, 3]).cast(pl.Int32).cast(pl.Date)",
     "Time": "pl.Series([1, 2, 3]).cast(pl.Time)",
-    **{
-        f"Duration {unit}": f"pl.Series([1, 2, 3]).cast(pl.Duration('{unit}'))" for unit in ("ms", "us", "ns")
-    },
-    **{
-        f"Datetime {unit}": f"pl.Series([1, 2, 3]).cast(pl.Datetime('{unit}'))" for unit in ("ms", "us", "ns")
-    },
+    **{f"Duration {unit}": f"pl.Series([1, 2, 3]).cast(pl.Duration('{unit}'))" for unit in ("ms", "us", "ns")},
+    **{f"Datetime {unit}": f"pl.Series([1, 2, 3]).cast(pl.Datetime('{unit}'))" for unit in ("ms", "us", "ns")},
     "Datetime with zone": "pl.Series([1, 2, 3]).cast(pl.Datetime('us', 'Asia/Tokyo'))",
     "Datetime at its ends": "pl.Series([-(2**63), 0, 2**63 - 1], dtype=pl.Int64).cast(pl.Datetime('ms'))",
     "Categorical": "pl.Series(['a', 'b', 'a'], dtype=pl.Categorical)",
@@ -105,9 +101,7 @@ print("RESULT", {part: sorted(outcome) for part, outcome in outcomes.items()})
 
 def run(script: str) -> str:
     """Output of a fresh interpreter; a panic is a BaseException, which nothing here catches."""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     assert "panicked" not in done.stderr, done.stderr[-3_000:]
     return done.stdout
@@ -135,6 +129,7 @@ def test_every_dtype_in_every_column(dtype: str) -> None:
 
 KEYS = {
     "String": "pl.Series(['a', 'b', None] * 8)",
+    "String of many lengths": "pl.Series(['', 'a', 'a\\0', 'x' * 15, 'x' * 16, None] * 4)",
     "Categorical": "pl.Series(['a', 'b', None] * 8, dtype=pl.Categorical)",
     "Enum": "pl.Series(['b', 'a', None] * 8, dtype=pl.Enum(['a', 'b']))",
     **{

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from _errors import ROUTES, refusal, refusals
-from _routes import ENGINES, FEATURES, Engine
 
 import rangebar_polars as rb
+from tests._errors import ROUTES, refusal, refusals
+from tests._routes import ENGINES, FEATURES, Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = {
     "timestamp": "when",
@@ -31,9 +34,7 @@ def good() -> pl.DataFrame:
     n = 7
     return pl.DataFrame(
         {
-            "timestamp": (pl.Series([0, 1, 2, 3, 3, 4, 5], dtype=pl.Int64) * 1_500_000).cast(
-                pl.Datetime("us")
-            ),
+            "timestamp": (pl.Series([0, 1, 2, 3, 3, 4, 5], dtype=pl.Int64) * 1_500_000).cast(pl.Datetime("us")),
             "price": [100.0, 101.0, 100.0, 99.0, 98.0, 100.0, 100.0],
             "quantity": [1.0] * n,
             "is_buyer_maker": [True, False] * 3 + [True],
@@ -68,18 +69,14 @@ BAD_CELLS = [
     pytest.param("price", -0.0, "finite and > 0", "-0.0", id="price-minus-zero"),
     pytest.param("price", -99.5, "finite and > 0", "-99.5", id="price-negative"),
     pytest.param("price", 4.9e-9, "0.00000001", "4.9e-9", id="price-below-eight-decimals"),
-    pytest.param(
-        "price", 92_233_720_368.6, "92233720368.54775807", "92233720368.6", id="price-beyond-64-bits"
-    ),
+    pytest.param("price", 92_233_720_368.6, "92233720368.54775807", "92233720368.6", id="price-beyond-64-bits"),
     pytest.param("price", 1e300, "92233720368.54775807", "1e300", id="price-beyond-128-bits"),
     pytest.param("quantity", math.nan, "finite and >= 0", "NaN", id="quantity-nan"),
     pytest.param("quantity", math.inf, "finite and >= 0", "inf", id="quantity-inf"),
     pytest.param("quantity", -math.inf, "finite and >= 0", "-inf", id="quantity-minus-inf"),
     pytest.param("quantity", -0.5, "finite and >= 0", "-0.5", id="quantity-negative"),
     pytest.param("quantity", -1e-12, "finite and >= 0", "-1e-12", id="quantity-negative-and-tiny"),
-    pytest.param(
-        "quantity", math.nextafter(1e15, 2e15), "1e15", "1000000000000000.1", id="quantity-above-1e15"
-    ),
+    pytest.param("quantity", math.nextafter(1e15, 2e15), "1e15", "1000000000000000.1", id="quantity-above-1e15"),
     pytest.param("quantity", 1e300, "1e15", "1e300", id="quantity-beyond-128-bits"),
     pytest.param("agg_trade_id", 13, "strictly increase", "13", id="id-repeated-within-a-timestamp"),
     pytest.param("agg_trade_id", 12, "strictly increase", "12", id="id-back-within-a-timestamp"),
@@ -117,7 +114,8 @@ def test_bad_cell_in_a_group(good: pl.DataFrame, column: str, value: Any, rule: 
     )
     for route in ("eager", "lazy-in-memory", "lazy-streaming"):
         text = refusal(route, keyed, by=["market", "symbol"])
-        assert "BBB" in text
+        assert f"row {good.height + BAD_ROW} (row {BAD_ROW} of " in text
+        assert 'market=1, symbol="BBB"' in text
         assert "AAA" not in text
         assert f"`{column}`" in text
         assert rule in text
@@ -315,15 +313,28 @@ def test_errors_keep_their_type_through_more_lazy_steps(good: pl.DataFrame, engi
         pl.concat([bars, bars]).filter(pl.col("close") > 0).select("close").collect(engine=engine)
 
 
+def test_ids_beyond_64_bits_are_refused_at_their_row(good: pl.DataFrame, tmp_path: Path) -> None:
+    ids = good.with_columns(pl.col("agg_trade_id").cast(pl.UInt64))
+    bad = with_value(ids, "agg_trade_id", 2**63)
+    text = refusals(bad)
+    assert "`agg_trade_id`" in text
+    assert f"got {2**63} " in text
+    assert f"row {BAD_ROW}" in text
+    for number in range(2):
+        bad.slice(number * 3, 3 + number).write_parquet(tmp_path / f"{number}.parquet")
+    with pytest.raises(rb.RangeBarError) as caught:
+        pl.scan_parquet(tmp_path / "*.parquet").rangebar.bars(1_000).collect()
+    assert str(caught.value) == text
+    assert "`price`" in refusals(with_value(bad, "price", -1.0, row=2))
+
+
 def test_bar_ids_refuse_the_same_rows(good: pl.DataFrame) -> None:
     bad = with_value(good, "price", math.nan)
     for engine in ENGINES:
         with pytest.raises(rb.RangeBarError, match=rf"`price`.*got NaN .*row {BAD_ROW}"):
             bad.lazy().rangebar.with_bar_id(1_000).collect(engine=engine)
         with pytest.raises(pl.exceptions.ComputeError, match=rf"`price`.*got NaN .*row {BAD_ROW}"):
-            bad.lazy().select(rb.range_bar_id("timestamp", "price", threshold_dbps=1_000)).collect(
-                engine=engine
-            )
+            bad.lazy().select(rb.range_bar_id("timestamp", "price", threshold_dbps=1_000)).collect(engine=engine)
     repeated = with_value(good, "agg_trade_id", 13)
     with pytest.raises(rb.RangeBarError, match="`agg_trade_id`"):
         repeated.rangebar.with_bar_id(1_000)

@@ -68,23 +68,20 @@ def test_hash_is_splitmix64() -> None:
     assert splitmix64(0) == 0xE220A8397B1DCDAF
     rows = pl.select(row=pl.int_range(1, 1000, dtype=pl.UInt64))
     drawn = rows.select(_synthetic._random(pl.col("row"), 17))  # noqa: SLF001
-   .to_series().to_list()
-    assert drawn == [splitmix64(((row - 1) * 0x9E3779B97F4A7C15 + 17) & mask) for row in range(1, 1000)]
+    assert drawn.to_series().to_list() == [
+        splitmix64(((row - 1) * 0x9E3779B97F4A7C15 + 17) & mask) for row in range(1, 1000)
+    ]
 
 
 @pytest.mark.parametrize("affinity", ["in-memory", "streaming"])
 def test_engine_and_process_do_not_matter(affinity: str) -> None:
-    code = (
-        "from rangebar_polars.datasets import sample_trades as s; print(s(3000, seed=9).hash_rows(1).sum())"
-    )
+    code = "from rangebar_polars.datasets import sample_trades as s; print(s(3000, seed=9).hash_rows(1).sum())"
     environment = {
         **os.environ,
         "POLARS_ENGINE_AFFINITY": affinity,
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
-    child = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment
-    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=environment)
     assert int(child.stdout) == sample_trades(3000, seed=9).hash_rows(1).sum()
 
 
@@ -145,7 +142,7 @@ def test_shape_is_that_of_a_market() -> None:
 
 def test_walk_is_reflected_at_a_quarter_of_the_first_price() -> None:
     tape = TradeTape("XRPUSDT", 0, 0)
-    tape._walk = -(6_154 - 6_154 // 4) * 4096
+    tape._walk = -(6_154 - 6_154 // 4) * 4096  # noqa: SLF001
     prices = pl.concat(tape.take(200_000))["price"]
     assert prices.min() == pytest.approx(0.1538, abs=1e-9)
     assert prices.ge(0.16).any()
@@ -167,9 +164,9 @@ def test_fewer_rows_are_the_first_rows_across_internal_chunks() -> None:
 
 def test_start_shifts_the_times_only() -> None:
     first = sample_trades(100)
-    later = sample_trades(100, start=datetime(2025, 6, 1))
+    later = sample_trades(100, start=datetime(2025, 6, 1))  # noqa: DTZ001  (UTC is meant)
     assert later["timestamp"][0] >= datetime(2025, 6, 1, tzinfo=UTC)
-    shift = datetime(2025, 6, 1) - datetime(2024, 1, 1)
+    shift = datetime(2025, 6, 1, tzinfo=UTC) - datetime(2024, 1, 1, tzinfo=UTC)
     assert_frame_equal(first.with_columns(pl.col("timestamp") + shift), later)
     zoned = datetime(2025, 6, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert_frame_equal(sample_trades(100, start=zoned), later)

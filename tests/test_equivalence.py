@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from _oracle import double, fixed
-from _routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import SOME_LONG, Trades, slices, trades
 
 import rangebar_polars as rb
+from tests._oracle import double, fixed
+from tests._routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
+from tests.strategies import SOME_LONG, Trades, slices, trades
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +62,7 @@ def test_split_into_files(engine: Engine, case: Trades, where: list[float]) -> N
         for number, piece in enumerate(cut(case.frame, where)):
             piece.write_parquet(Path(folder) / f"{number:03}.parquet", row_group_size=9)
         lake = pl.scan_parquet(Path(folder) / "*.parquet")
-        bars = lake.rangebar.bars(
-            case.threshold_dbps, **{**case.bar_options, "by": list(case.by) or None}, **WHOLE
-        )
+        bars = lake.rangebar.bars(case.threshold_dbps, **{**case.bar_options, "by": list(case.by) or None}, **WHOLE)
         assert_same_bars(bars.collect(engine=engine), whole)
 
 
@@ -85,9 +83,7 @@ def test_interleaved_equals_sorted_by_group(case: Trades) -> None:
     by_group = eager(runs, case.threshold_dbps, **case.bar_options, **WHOLE)
     for reason in ("threshold", "end"):
         of_reason = pl.col("close_reason") == reason
-        groups = [
-            frame.filter(of_reason).partition_by(case.by, as_dict=True) for frame in (interleaved, by_group)
-        ]
+        groups = [frame.filter(of_reason).partition_by(case.by, as_dict=True) for frame in (interleaved, by_group)]
         assert groups[0].keys() == groups[1].keys()
         for key, bars in groups[0].items():
             assert_same_bars(bars, groups[1][key])
@@ -101,9 +97,7 @@ def id_options(case: Trades) -> dict[str, object]:
 
 
 def with_bar_id(case: Trades, engine: Engine) -> pl.DataFrame:
-    frame = case.frame.lazy().rangebar.with_bar_id(
-        case.threshold_dbps, by=list(case.by) or None, **id_options(case)
-    )
+    frame = case.frame.lazy().rangebar.with_bar_id(case.threshold_dbps, by=list(case.by) or None, **id_options(case))
     return frame.collect(engine=engine)
 
 
@@ -126,9 +120,7 @@ def oracle_ids(case: Trades) -> pl.DataFrame:
         counts = oracle_bars(part, case.threshold_dbps, **options)["agg_record_count"]
         numbers = [number for number, count in enumerate(counts) for _ in range(count)]
         bar_ids |= dict(zip(part["_row"], numbers, strict=True))
-    return case.frame.with_columns(
-        pl.Series("bar_id", [bar_ids[i] for i in range(numbered.height)], dtype=pl.UInt64)
-    )
+    return case.frame.with_columns(pl.Series("bar_id", [bar_ids[i] for i in range(numbered.height)], dtype=pl.UInt64))
 
 
 @pytest.mark.parametrize("ids", [with_bar_id, range_bar_id])

@@ -6,11 +6,11 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from _routes import ENGINES, FEATURES, Engine, assert_same_bars, bar_schema, eager
 from hypothesis import given
-from strategies import Trades, trades
 
 import rangebar_polars as rb
+from tests._routes import ENGINES, FEATURES, Engine, assert_same_bars, bar_schema, eager
+from tests.strategies import Trades, trades
 
 MICROSECONDS = pl.Datetime("us", "UTC")
 engines = pytest.mark.parametrize("engine", ENGINES)
@@ -83,9 +83,7 @@ def test_after_filter_and_inside_concat(frame: pl.DataFrame, engine: Engine) -> 
         for symbol in ("A", "B", "C")
     ]
     out = pl.concat(parts).collect(engine=engine).unnest("bars")
-    expected = [
-        eager(frame.filter(pl.col("symbol") == s), 1_000, include_incomplete=True) for s in ("A", "B", "C")
-    ]
+    expected = [eager(frame.filter(pl.col("symbol") == s), 1_000, include_incomplete=True) for s in ("A", "B", "C")]
     assert_same_bars(out, pl.concat(expected))
     assert out["close_reason"].to_list() == ["threshold", "threshold", "end", "threshold", "end"]
 
@@ -99,9 +97,7 @@ def test_empty_input(frame: pl.DataFrame, engine: Engine) -> None:
     ids = lf.select(rb.range_bar_id("timestamp", "price", threshold_dbps=1_000)).collect(engine=engine)
     assert dict(ids.schema) == {"bar_id": pl.UInt64}
     assert ids.height == 0
-    grouped = (
-        lf.group_by("symbol").agg(rb.range_bars(1_000)).explode("bars").unnest("bars").collect(engine=engine)
-    )
+    grouped = lf.group_by("symbol").agg(rb.range_bars(1_000)).explode("bars").unnest("bars").collect(engine=engine)
     assert dict(grouped.schema) == {"symbol": pl.String(), **bar_schema(MICROSECONDS)}
     assert grouped.height == 0
 
@@ -187,9 +183,7 @@ def test_range_bar_id_is_named_and_takes_expressions(frame: pl.DataFrame) -> Non
     one = frame.filter(pl.col("symbol") == "A")
     plain = one.select(rb.range_bar_id("timestamp", "price", threshold_dbps=1_000))
     assert plain.columns == ["bar_id"]
-    halved = one.select(
-        rb.range_bar_id(pl.col("timestamp"), pl.col("price") / 2, threshold_dbps=1_000).alias("h")
-    )
+    halved = one.select(rb.range_bar_id(pl.col("timestamp"), pl.col("price") / 2, threshold_dbps=1_000).alias("h"))
     assert halved["h"].to_list() == plain["bar_id"].to_list() == [0, 0, 1, 1, 2]
 
 
@@ -218,14 +212,12 @@ def test_schema_at_plan_time_is_the_schema_collected(engine: Engine, case: Trade
     assert list(bars.items()) == list({**keys, **bar_schema(case.frame.schema["timestamp"])}.items())
 
 
-FEATURE_SETS = (None, [], ["ofi"], ["turnover_imbalance", "duration_us", "ofi"], list(FEATURES)[::-1])
+FEATURE_SETS: tuple[list[str] | None, ...] = (None, [], ["ofi"], ["turnover_imbalance", "duration_us", "ofi"], list(FEATURES)[::-1])
 
 
 @engines
 @pytest.mark.parametrize("features", FEATURE_SETS)
-def test_features_are_exactly_those_asked_for(
-    frame: pl.DataFrame, engine: Engine, features: list[str] | None
-) -> None:
+def test_features_are_exactly_those_asked_for(frame: pl.DataFrame, engine: Engine, features: list[str] | None) -> None:
     every = eager(frame, 1_000, by=["symbol"], include_incomplete=True)
     wanted = list({"symbol": None, **bar_schema(MICROSECONDS, features)})
     lf = frame.lazy()

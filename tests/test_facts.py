@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from _routes import ROUTES
 
 import rangebar_polars as rb
+from tests._routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def assert_facts(bars: pl.DataFrame, fact: dict[str, Any]) -> None:
         assert raw_sum(closed[name]) == fact[f"sum_{name}_raw"], name
     assert closed["buy_trade_count"].sum() == fact["sum_buy_trades"]
     # A turnover is rounded twice on its way to a double, each time by half a unit in the last place at most.
-    turnover = sum(Fraction(x) * 10**16 for x in closed["turnover"])
+    turnover = sum((Fraction(x) * 10**16 for x in closed["turnover"]), Fraction(0))
     expected = int(fact["sum_turnover_raw"])
     assert abs(turnover - expected) <= expected * Fraction(2, 2**52)
     assert math.isclose(closed["ofi"].sum(), fact["sum_ofi"], rel_tol=1e-12)

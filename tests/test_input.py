@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from _errors import refusals
-from _routes import OPTIONAL, ROUTES, SIDE_COLUMNS, assert_same_bars, bar_schema, eager, oracle_bars
+
+import rangebar_polars as rb
+from tests._errors import refusals
+from tests._routes import OPTIONAL, ROUTES, SIDE_COLUMNS, assert_same_bars, bar_schema, eager, oracle_bars
 
 ALL_ROUTES = pytest.mark.parametrize("route", ROUTES)
 INTEGERS = [
@@ -84,15 +86,16 @@ def test_integer_time_without_a_unit_is_refused(whole: pl.DataFrame) -> None:
 @pytest.mark.parametrize("unit", ["s", "", "US", 1, True])
 def test_unknown_units_are_refused(whole: pl.DataFrame, unit: Any) -> None:
     frame = whole.with_columns(pl.col("timestamp").cast(pl.Int64))
-    with pytest.raises(ValueError if isinstance(unit, str) else TypeError, match="time_unit"):
+    kind = rb.RangeBarError if isinstance(unit, str) else (rb.RangeBarError, TypeError)
+    with pytest.raises(kind, match="time_unit"):
         eager(frame, 1_000, time_unit=unit)
+    with pytest.raises(kind, match="time_unit"):
+        frame.select(rb.range_bars(1_000, time_unit=unit))
 
 
 @ALL_ROUTES
 @pytest.mark.parametrize("column", ["price", "quantity"])
-@pytest.mark.parametrize(
-    "dtype", [pl.Float32, pl.Float64, *INTEGERS, pl.Decimal(38, 8), pl.Decimal(10, 2)], ids=str
-)
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64, *INTEGERS, pl.Decimal(38, 8), pl.Decimal(10, 2)], ids=str)
 def test_numeric_dtypes(whole: pl.DataFrame, route: str, column: str, dtype: pl.DataType) -> None:
     """All hold these numbers exactly, so all give the same bars."""
     frame = whole.with_columns(pl.col(column).cast(dtype))
@@ -156,9 +159,7 @@ def test_ids_of_every_integer_dtype(whole: pl.DataFrame, dtype: pl.DataType) -> 
 
 
 @ALL_ROUTES
-@pytest.mark.parametrize(
-    "absent", [("is_buyer_maker",), ("agg_trade_id",), OPTIONAL[2:], OPTIONAL[1:], OPTIONAL]
-)
+@pytest.mark.parametrize("absent", [("is_buyer_maker",), ("agg_trade_id",), OPTIONAL[2:], OPTIONAL[1:], OPTIONAL])
 def test_absent_columns(whole: pl.DataFrame, route: str, absent: tuple[str, ...]) -> None:
     frame = whole.drop(absent)
     bars = ROUTES[route](frame, 1_000)

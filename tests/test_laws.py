@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from _oracle import fixed, limits
-from _routes import ROUTES, assert_same_bars, eager, group_rows
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import SOME_LONG, Trades, trades
 
 import rangebar_polars as rb
+from tests._oracle import fixed, limits
+from tests._routes import ROUTES, assert_same_bars, eager, group_rows
+from tests.strategies import SOME_LONG, Trades, trades
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,9 +97,7 @@ def test_the_closing_trade_is_the_first_outside_the_limits(case: Trades) -> None
             lower, upper = limits(price[start], case.threshold_dbps)
             rows = range(start, start + count)
             closing = [
-                i
-                for i in rows[1:]
-                if not lower < price[i] < upper and not (case.gate and time[i] == time[start])
+                i for i in rows[1:] if not lower < price[i] < upper and not (case.gate and time[i] == time[start])
             ]
             assert closing == ([rows[-1]] if reason == "threshold" else [])
             start += count
@@ -140,9 +138,7 @@ def test_scaling_prices_scales_the_bars(case: Trades, factor: float) -> None:
     """
     threshold_dbps = 25_000
     bars = eager(case.frame, threshold_dbps, **case.bar_options, **WHOLE)
-    scaled = eager(
-        case.frame.with_columns(pl.col("price") * factor), threshold_dbps, **case.bar_options, **WHOLE
-    )
+    scaled = eager(case.frame.with_columns(pl.col("price") * factor), threshold_dbps, **case.bar_options, **WHOLE)
     prices = ["open", "high", "low", "close", "turnover", "buy_turnover", "sell_turnover", "price_impact"]
     truncated = ["vwap", "vwap_close_deviation"]
     assert_same_bars(scaled.drop(truncated), bars.with_columns(pl.col(prices) * factor).drop(truncated))
@@ -162,9 +158,7 @@ def test_shifting_time_shifts_the_bars(case: Trades, shift: int) -> None:
 @given(case=trades(max_keys=1, min_keys=1), data=st.data())
 def test_other_groups_do_not_matter(case: Trades, data: st.DataObject) -> None:
     """Leaving groups out leaves the bars of the others as they were, in their order."""
-    kept = data.draw(
-        st.sets(st.sampled_from(sorted(case.frame[case.by[0]].cast(pl.String).unique()) or [""]))
-    )
+    kept = data.draw(st.sets(st.sampled_from(sorted(case.frame[case.by[0]].cast(pl.String).unique()) or [""])))
     keep = pl.col(case.by[0]).cast(pl.String).is_in(kept)
     bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
     fewer = eager(case.frame.filter(keep), case.threshold_dbps, **case.bar_options, **WHOLE)
@@ -189,9 +183,7 @@ def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
 @given(case=trades(repeats=SOME_LONG), lower=st.sampled_from((1, 10, 100)))
 def test_every_row_has_a_bar_whatever_the_threshold(case: Trades, lower: int) -> None:
     """Numbers of bars start at 0 and rise by one behind every trade that closed a bar."""
-    ids = rb.range_bar_id(
-        "timestamp", "price", threshold_dbps=lower, same_timestamp_gate=case.gate, **case.options
-    )
+    ids = rb.range_bar_id("timestamp", "price", threshold_dbps=lower, same_timestamp_gate=case.gate, **case.options)
     assume(not case.by)
     numbers = case.frame.select(ids.alias("bar"))["bar"]
     assert numbers.null_count() == 0

@@ -130,7 +130,7 @@ PREDICATES = {
     "a column that is not selected": (pl.col("aggression_ratio") > 1, 0),
     "not elementwise": (pl.col("symbol").is_first_distinct(), 0),
     "counting keys": (pl.col("symbol").cum_count().over("symbol") <= 2, 0),
-    "a literal": (pl.lit(True), 0),  # noqa: FBT003
+    "a literal": (pl.lit(True), 0),
 }
 
 
@@ -214,7 +214,11 @@ def test_it_composes(trades: pl.DataFrame, bars: pl.DataFrame, engine: Engine) -
 def test_bars_of_bars(bars: pl.DataFrame, trades: pl.DataFrame, engine: Engine) -> None:
     names = {"time": "close_time", "price": "close", "quantity": "volume", "is_buyer_maker": None}
     ids = {"agg_trade_id": "last_agg_trade_id"}
-    lazy = trades.lazy().rangebar.bars(50, by="symbol").select("symbol", "close_time", "close", "volume", "last_agg_trade_id")
+    lazy = (
+        trades.lazy()
+        .rangebar.bars(50, by="symbol")
+        .select("symbol", "close_time", "close", "volume", "last_agg_trade_id")
+    )
     out = lazy.rangebar.bars(60, by="symbol", **names, **ids).collect(engine=engine)
     columns = bars.select("symbol", "close_time", "close", "volume", "last_agg_trade_id")
     assert out.height > 3

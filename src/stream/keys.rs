@@ -8,12 +8,15 @@ use crate::frame::FrameError;
 /// Numbers the groups.
 #[derive(Default)]
 pub struct GroupIndex {
-    /// One index per key column, and one that joins the code so far with the code of the next column.
-    columns: Vec<(ColumnIndex, PlHashMap<(IdxSize, IdxSize), IdxSize>)>,
+    /// One index per key column.
+    columns: Vec<(ColumnIndex, Pairs)>,
     /// One row per group, in the order of the numbers.
     keys: Option<DataFrame>,
     len: usize,
 }
+
+/// Joins the number of the columns so far with the code of the next one.
+type Pairs = PlHashMap<(IdxSize, IdxSize), IdxSize>;
 
 /// Numbers the values of one key column.
 #[derive(Default)]
@@ -103,7 +106,7 @@ impl GroupIndex {
 }
 
 /// Replaces each group by the number of its pair with a code.
-fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut PlHashMap<(IdxSize, IdxSize), IdxSize>) {
+fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut Pairs) {
     let mut last = None;
     for (group, &code) in groups.iter_mut().zip(codes) {
         let pair = (*group, code);

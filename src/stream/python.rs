@@ -54,7 +54,6 @@ impl TradeStream {
     /// `names` maps the parts that the input has to the names of their columns.
     #[new]
     #[pyo3(signature = (*, threshold_dbps, same_timestamp_gate, time_unit, names, by, columns, rows_are_of_input))]
-    #[expect(clippy::too_many_arguments, reason = "keyword-only, and called from one place")]
     fn new(
         threshold_dbps: u32,
         same_timestamp_gate: bool,
