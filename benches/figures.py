@@ -1,5 +1,5 @@
 """
-The figures that the documentation quotes, as ratios in one run: `python benches/figures.py [--rows N]`.
+The figures that the documentation quotes, as ratios in one run: `python -m benches.figures [--rows N]`.
 
 Time: bars from zstd Parquet beside a streaming reduction of the same columns, in turn, the median of the pairs.
 Memory: the peak of `sink_parquet` at a fifth and at all of the rows, each in a process of its own.
@@ -34,9 +34,10 @@ INPUT = (
 PAIRS = 9
 
 SINK = """
-import resource, sys, polars as pl, rangebar_polars
+import sys, polars as pl, rangebar_polars
+from examples.demo import peak_memory_mb
 pl.scan_parquet(sys.argv[1], hive_partitioning=False).rangebar.bars(250, by="symbol").sink_parquet(sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_memory_mb())
 """
 
 IMPORT = """
@@ -91,9 +92,8 @@ def _seconds(query: Callable[[], object]) -> float:
 
 def _memory(lakes: list[tuple[Path, int]], out: Path) -> None:
     for lake, rows in lakes:
-        # Linux counts kilobytes, macOS bytes.
-        peak = int(_python(SINK, str(lake), str(out)).split()[0]) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-        print(f"peak memory of {rows:,} trades through sink_parquet: {peak:.0f} MiB")
+        peaks = [float(_python(SINK, str(lake), str(out))) for _ in range(3)]
+        print(f"peak memory of {rows:,} trades through sink_parquet: {statistics.median(peaks):.0f} MB")
 
 
 def _imports() -> None:

@@ -17,7 +17,7 @@ from tests._routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_i
 from tests.strategies import SOME_LONG, Trades, slices, trades
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WHOLE = {"include_incomplete": True}
 CUTS = st.lists(st.floats(0.0, 1.0), max_size=6)
@@ -126,9 +126,8 @@ def oracle_ids(case: Trades) -> pl.DataFrame:
 @pytest.mark.parametrize("ids", [with_bar_id, range_bar_id])
 @pytest.mark.parametrize("engine", ENGINES)
 @given(case=trades(repeats=SOME_LONG))
-def test_bar_ids(ids: object, engine: Engine, case: Trades) -> None:
+def test_bar_ids(ids: Callable[[Trades, Engine], pl.DataFrame], engine: Engine, case: Trades) -> None:
     """Input columns untouched, rows in input order, and the number that the bars imply."""
-    assert callable(ids)
     got = ids(case, engine)
     assert got.columns == [*case.frame.columns, "bar_id"]
     assert got.schema["bar_id"] == pl.UInt64

@@ -212,7 +212,13 @@ def test_schema_at_plan_time_is_the_schema_collected(engine: Engine, case: Trade
     assert list(bars.items()) == list({**keys, **bar_schema(case.frame.schema["timestamp"])}.items())
 
 
-FEATURE_SETS: tuple[list[str] | None, ...] = (None, [], ["ofi"], ["turnover_imbalance", "duration_us", "ofi"], list(FEATURES)[::-1])
+FEATURE_SETS: tuple[list[str] | None, ...] = (
+    None,
+    [],
+    ["ofi"],
+    ["turnover_imbalance", "duration_us", "ofi"],
+    list(FEATURES)[::-1],
+)
 
 
 @engines

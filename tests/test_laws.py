@@ -113,12 +113,11 @@ def test_bars_of_a_prefix_are_a_prefix_of_the_bars(route: str, case: Trades, sha
     assert_same_bars(earlier, bars.head(earlier.height))
 
 
-@given(case=trades(min_rows=2))
+@given(case=trades(min_rows=2, max_keys=0))
 def test_a_closed_bar_by_itself_is_the_same_bar(case: Trades) -> None:
     """A bar depends on its own trades alone (but for the numbers that stand in for absent ids)."""
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options | {"by": ()}) if not case.by else None
-    assume(bars is not None and bars.height > 0)
-    assert bars is not None
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options)
+    assume(bars.height > 0)
     own = bars if "agg_trade_id" in case.frame.columns else bars.drop(pl.selectors.ends_with("trade_id"))
     start = 0
     for number, count in enumerate(bars["agg_record_count"]):
@@ -180,15 +179,14 @@ def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
     assert_same_bars(got, bars.rename(swap).select(bars.columns))
 
 
-@given(case=trades(repeats=SOME_LONG), lower=st.sampled_from((1, 10, 100)))
-def test_every_row_has_a_bar_whatever_the_threshold(case: Trades, lower: int) -> None:
+@given(case=trades(min_rows=1, max_keys=0, repeats=SOME_LONG), threshold=st.sampled_from((1, 10, 100)))
+def test_every_row_has_a_bar_whatever_the_threshold(case: Trades, threshold: int) -> None:
     """Numbers of bars start at 0 and rise by one behind every trade that closed a bar."""
-    ids = rb.range_bar_id("timestamp", "price", threshold_dbps=lower, same_timestamp_gate=case.gate, **case.options)
-    assume(not case.by)
+    ids = rb.range_bar_id("timestamp", "price", threshold_dbps=threshold, same_timestamp_gate=case.gate, **case.options)
     numbers = case.frame.select(ids.alias("bar"))["bar"]
     assert numbers.null_count() == 0
     steps = numbers.cast(pl.Int64).diff().drop_nulls()
     assert steps.is_in([0, 1]).all()
-    assert numbers.head(1).to_list() in ([], [0])
-    closed = eager(case.frame, lower, **case.bar_options)
-    assert (numbers.max() or 0) in (closed.height, closed.height - 1) or numbers.is_empty()
+    assert numbers[0] == 0
+    bars = eager(case.frame, threshold, **case.bar_options, **WHOLE)
+    assert numbers[-1] == bars.height - 1

@@ -19,10 +19,7 @@ impl Layout {
     /// Arranges rows, given the group of each.
     #[must_use]
     pub fn new(groups: &[u32]) -> Self {
-        let mut ends: Vec<_> = (1..groups.len()).filter(|&row| groups[row] != groups[row - 1]).collect();
-        if !groups.is_empty() {
-            ends.push(groups.len());
-        }
+        let ends = run_ends(groups);
         if ends.len() <= groups.len() / LONG_RUN + 1 { Self { order: None, ends } } else { Self::by_group(groups) }
     }
 
@@ -67,6 +64,25 @@ impl Layout {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end)
     }
+}
+
+/// Where each run of equal groups ends. Looks row by row only into those pieces that are not all equal.
+fn run_ends(groups: &[u32]) -> Vec<usize> {
+    const PIECE: usize = 64;
+    let mut ends = Vec::new();
+    let mut start = 0;
+    for piece in groups.chunks(PIECE) {
+        let before = groups[start.max(1) - 1];
+        if piece.iter().fold(0, |differs, group| differs | (group ^ before)) != 0 {
+            let from = start.max(1);
+            ends.extend((from..start + piece.len()).filter(|&row| groups[row] != groups[row - 1]));
+        }
+        start += piece.len();
+    }
+    if !groups.is_empty() {
+        ends.push(groups.len());
+    }
+    ends
 }
 
 #[cfg(test)]

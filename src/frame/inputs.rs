@@ -134,6 +134,9 @@ impl NumberColumn {
 
 /// A cast of integers that loses nothing.
 fn exact_cast(name: &str, s: &Series, dtype: &DataType) -> Result<Series, FrameError> {
+    if s.dtype() == dtype {
+        return Ok(s.clone());
+    }
     let out = s.cast(dtype)?;
     if out.null_count() == s.null_count() {
         return Ok(out);

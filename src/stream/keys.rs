@@ -2,6 +2,7 @@
 
 use polars::prelude::row_encode::encode_rows_unordered;
 use polars::prelude::*;
+use pyo3_polars::export::polars_arrow::array::Array;
 
 use crate::frame::FrameError;
 
@@ -28,8 +29,11 @@ struct ColumnIndex {
     len: IdxSize,
 }
 
-/// Strings up to this length are a word with their length in its last byte.
-const SHORT: usize = 15;
+/// Rows that are tested at once for being of the run before.
+const PIECE: usize = 64;
+
+/// Stands for null among the views of strings: no string is as long as this says.
+const NULL_STRING: u128 = u128::MAX;
 
 impl GroupIndex {
     /// Number of groups.
@@ -67,21 +71,24 @@ impl GroupIndex {
 
     /// Keeps the keys of groups that appear for the first time.
     fn remember(&mut self, batch: &DataFrame, by: &[PlSmallStr], groups: &[IdxSize]) -> Result<(), FrameError> {
-        let mut new = Vec::new();
+        let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
+        if count <= self.len && self.keys.is_some() {
+            return Ok(());
+        }
+        let mut new = Vec::with_capacity(count - self.len);
         for (row, &group) in groups.iter().enumerate() {
             if group as usize == self.len {
                 new.push(row as IdxSize);
                 self.len += 1;
             }
         }
-        let keys = batch.select(by.iter().cloned())?;
+        let keys = batch.select(by.iter().cloned())?.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?;
         match &mut self.keys {
-            Some(_) if new.is_empty() => {}
             Some(known) => {
-                known.vstack_mut(&keys.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?)?;
+                known.vstack_mut(&keys)?;
                 known.rechunk_mut();
             }
-            None => self.keys = Some(keys.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?),
+            None => self.keys = Some(keys),
         }
         Ok(())
     }
@@ -148,30 +155,33 @@ impl ColumnIndex {
         }
     }
 
+    /// A view of a short string holds the string; a long one is looked up where the view changes.
     fn codes_of_strings(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
-        let strings = key.str()?;
-        let mut last = None;
-        for (row, value) in strings.iter().enumerate() {
-            let word = match value {
-                None => 0,
-                Some(value) if value.len() <= SHORT => short_word(value.as_bytes()),
-                Some(value) => {
-                    let same = row > 0 && strings.get(row - 1) == Some(value);
-                    let code = match out.last() {
-                        Some(&code) if same => code,
-                        _ => number_bytes(&mut self.encoded, value.as_bytes(), &mut self.len),
-                    };
-                    out.push(code);
-                    last = None;
+        for array in key.str()?.downcast_iter() {
+            let mut last = None;
+            let mut row = 0;
+            for views in array.views().chunks(PIECE) {
+                // Most pieces lie within a run: one test for all of it.
+                if let Some((word, code)) = last
+                    && !array.has_nulls()
+                    && views.iter().fold(0, |differs, view| differs | (view.as_u128() ^ word)) == 0
+                {
+                    out.extend(std::iter::repeat_n(code, views.len()));
+                    row += views.len();
                     continue;
                 }
-            };
-            let code = match last {
-                Some((known, code)) if known == word => code,
-                _ => number(&mut self.words, word, &mut self.len),
-            };
-            last = Some((word, code));
-            out.push(code);
+                for view in views {
+                    let word = if array.is_null(row) { NULL_STRING } else { view.as_u128() };
+                    let code = match last {
+                        Some((known, code)) if known == word => code,
+                        _ if word == NULL_STRING || view.is_inline() => number(&mut self.words, word, &mut self.len),
+                        _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
+                    };
+                    last = Some((word, code));
+                    out.push(code);
+                    row += 1;
+                }
+            }
         }
         Ok(())
     }
@@ -199,14 +209,6 @@ fn is_word(dtype: &DataType) -> bool {
         DataType::Boolean | DataType::Categorical(..) | DataType::Enum(..) => true,
         _ => dtype.is_integer() || dtype.is_temporal(),
     }
-}
-
-/// A short string as a word. The length, one up so that no string is null's zero, is in the last byte.
-fn short_word(bytes: &[u8]) -> u128 {
-    let mut word = [0; 16];
-    word[..bytes.len()].copy_from_slice(bytes);
-    word[SHORT] = bytes.len() as u8 + 1;
-    u128::from_le_bytes(word)
 }
 
 fn number(known: &mut PlHashMap<u128, IdxSize>, word: u128, len: &mut IdxSize) -> IdxSize {
