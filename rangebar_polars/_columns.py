@@ -36,11 +36,12 @@ class InputColumns:
         """
         found: dict[str, str] = {}
         for part, name in self.names.items():
-            if name is None:
-                if part in REQUIRED:
-                    msg = f"the column that plays `{part}` must have a name, got None"
-                    raise RangeBarError(msg)
-            elif name in available:
+            if name is None and part not in REQUIRED:
+                continue
+            if not isinstance(name, str):
+                msg = f"the column that plays `{part}` must be a name, got {name!r}"
+                raise RangeBarError(msg)
+            if name in available:
                 found[part] = name
             elif part in REQUIRED or name != part:
                 raise missing_column(name, available)
@@ -49,6 +50,9 @@ class InputColumns:
 
 def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str]:
     """Names of the key columns, checked against the input and against the columns that will stand beside them."""
+    if by is not None and not isinstance(by, Sequence):
+        msg = f"`by` takes a column name or a list of names, got {by!r}"
+        raise RangeBarError(msg)
     keys = [by] if isinstance(by, str) else list(by or ())
     for position, key in enumerate(keys):
         if not isinstance(key, str):

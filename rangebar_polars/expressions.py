@@ -9,6 +9,7 @@ import polars.selectors as cs
 
 from rangebar_polars import _internal
 from rangebar_polars._columns import REQUIRED
+from rangebar_polars._parameters import check_features, check_flag, check_time_unit
 from rangebar_polars._plugin import register
 from rangebar_polars._typing import BarFeature, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
@@ -109,7 +110,7 @@ def range_bars(
     │ B      ┆ 50.0  ┆ 49.0  ┆ 9.0    │
     └────────┴───────┴───────┴────────┘
     """
-    names = [name for name, is_feature, _ in _internal.bar_columns(feature_list(features)) if is_feature]
+    names = [name for name, is_feature, _ in _internal.bar_columns(check_features(features)) if is_feature]
     columns = {
         "timestamp": time,
         "price": price,
@@ -123,7 +124,7 @@ def range_bars(
     kwargs = {
         "trades": _parameters(threshold_dbps, columns, same_timestamp_gate=same_timestamp_gate, time_unit=time_unit),
         "features": names,
-        "include_incomplete": include_incomplete,
+        "include_incomplete": check_flag("include_incomplete", include_incomplete),
     }
     return register("range_bars", trades, kwargs).alias("bars")
 
@@ -191,16 +192,6 @@ def range_bar_id(
     return register("range_bar_id", _trades(columns), {"trades": parameters}).alias("bar_id")
 
 
-def feature_list(features: Sequence[str] | None) -> list[str] | None:
-    """The features as a list of names."""
-    if features is None:
-        return None
-    if isinstance(features, str) or not all(isinstance(name, str) for name in features):
-        msg = f"`features` takes a list of names, got {features!r}"
-        raise RangeBarError(msg)
-    return list(features)
-
-
 def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
     """
     A Struct whose fields carry the names of the parts.
@@ -212,10 +203,10 @@ def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
     for part, column in columns.items():
         if isinstance(column, str) and column == part and part not in REQUIRED:
             optional.append(part)
-        elif column is not None:
+        elif isinstance(column, str | pl.Expr):
             fields.append((pl.col(column) if isinstance(column, str) else column).alias(part))
-        elif part in REQUIRED:
-            msg = f"the column that plays `{part}` must be given, got None"
+        elif column is not None or part in REQUIRED:
+            msg = f"the column that plays `{part}` must be a name or an expression, got {column!r}"
             raise RangeBarError(msg)
     return pl.struct(*fields, *([cs.by_name(*optional, require_all=False)] if optional else []))
 
@@ -234,7 +225,7 @@ def _parameters(
     }
     return {
         "threshold_dbps": _internal.check_threshold(threshold_dbps),
-        "same_timestamp_gate": same_timestamp_gate,
-        "time_unit": time_unit,
+        "same_timestamp_gate": check_flag("same_timestamp_gate", same_timestamp_gate),
+        "time_unit": check_time_unit(time_unit),
         "names": names,
     }

@@ -17,9 +17,9 @@ from polars.io.plugins import register_io_source
 
 from rangebar_polars import _internal
 from rangebar_polars._columns import InputColumns, key_columns
+from rangebar_polars._parameters import check_features, check_flag, check_time_unit
 from rangebar_polars._typing import By, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
-from rangebar_polars.expressions import feature_list
 
 __all__ = ["scan_bar_ids", "scan_bars"]
 
@@ -63,9 +63,13 @@ class _Trades:
             if batch.height:
                 yield batch
 
-    def filtered(self, predicate: pl.Expr | None) -> tuple[_Trades, pl.Expr | None]:
-        """The trades of the groups that a predicate leaves, and what is left of the predicate."""
-        on_keys, rest = _split(predicate, self.by)
+    def filtered(self, predicate: pl.Expr | None, n_rows: int | None) -> tuple[_Trades, pl.Expr | None]:
+        """
+        The trades of the groups that a predicate leaves, and what is left of the predicate.
+
+        A number of rows counts rows before the predicate, so with one nothing may be left out of the input.
+        """
+        on_keys, rest = (None, predicate) if n_rows is not None else _split(predicate, self.by)
         return (self if on_keys is None else replace(self, frame=self.frame.filter(on_keys))), rest
 
 
@@ -81,8 +85,9 @@ def scan_bars(
     columns: InputColumns,
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
-    table = _internal.bar_columns(feature_list(features))
+    table = _internal.bar_columns(check_features(features))
     reads = {name: parts for name, _, parts in table}
+    check_flag("include_incomplete", include_incomplete)
     trades = _trades(
         frame,
         threshold_dbps,
@@ -100,7 +105,7 @@ def scan_bars(
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # batches of bars are as large as the batches of trades make them
         wanted = list(schema) if with_columns is None else with_columns
-        kept, rest = trades.filtered(predicate)
+        kept, rest = trades.filtered(predicate, n_rows)
         asked = {*wanted, *(rest.meta.root_names() if rest is not None else ())}
         computed = [name for name in reads if name in asked]
         parts = {part for name in computed for part in reads[name]}
@@ -134,6 +139,9 @@ def scan_bar_ids(
         frame, threshold_dbps, by, [], same_timestamp_gate=same_timestamp_gate, time_unit=time_unit, columns=columns
     )
     available = frame.collect_schema()
+    if not isinstance(name, str):
+        msg = f"`name` takes the name of the new column, got {name!r}"
+        raise RangeBarError(msg)
     if name in available:
         msg = f"the input has a column `{name}`: give the bar numbers another with `name`"
         raise RangeBarError(msg)
@@ -147,7 +155,7 @@ def scan_bar_ids(
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # batches go out as they come in
         wanted = list(schema) if with_columns is None else with_columns
-        kept, rest = trades.filtered(predicate)
+        kept, rest = trades.filtered(predicate, n_rows)
         asked = {*wanted, *(rest.meta.root_names() if rest is not None else ())}
         inputs = list(dict.fromkeys([*_needed(trades, [*trades.names]), *(c for c in available if c in asked)]))
         stream = kept.stream([], rows_are_of_input=kept is trades)
@@ -171,8 +179,8 @@ def _trades(
     return _Trades(
         frame=frame,
         threshold_dbps=_internal.check_threshold(threshold_dbps),
-        same_timestamp_gate=same_timestamp_gate,
-        time_unit=time_unit,
+        same_timestamp_gate=check_flag("same_timestamp_gate", same_timestamp_gate),
+        time_unit=check_time_unit(time_unit),
         by=key_columns(by, available, output),
         names=columns.resolve(available.names()),
     )
@@ -187,15 +195,14 @@ def _needed(trades: _Trades, parts: list[str]) -> list[str]:
 def _limited(
     frames: Iterator[pl.DataFrame], wanted: list[str], predicate: pl.Expr | None, n_rows: int | None
 ) -> Iterator[pl.DataFrame]:
-    """The wanted columns of the rows that a predicate leaves, at most `n_rows` of them; then reading stops."""
+    """The wanted columns of those of the first `n_rows` rows that a predicate leaves; then reading stops."""
     left = n_rows
     for frame in frames:
-        rows = frame if predicate is None else frame.filter(predicate)
-        rows = rows.select(wanted)
+        rows = frame
         if left is not None:
             rows = rows.head(left)
             left -= rows.height
-        yield rows
+        yield (rows if predicate is None else rows.filter(predicate)).select(wanted)
         if left == 0:
             return
 

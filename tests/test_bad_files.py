@@ -90,7 +90,7 @@ def test_file_without_a_header(folder: Path) -> None:
 
 def test_header_repeated_inside(folder: Path) -> None:
     frame = pl.read_csv(folder / "usdm7_header_repeated_crlf.csv", infer_schema=False)
-    with pytest.raises(rb.RangeBarError, match=r"`transact_time` must be Datetime.*got str"):
+    with pytest.raises(rb.RangeBarError, match=r"`transact_time` must be Datetime.*got String"):
         frame.rangebar.bars(250, time="transact_time")
     numbers = frame.select(
         pl.col("transact_time").cast(pl.Int64, strict=False).cast(pl.Datetime("ms")).alias("timestamp"),

@@ -93,6 +93,11 @@ pub enum Rule {
         /// The time of both.
         time: i64,
     },
+    /// An id fits 64 bits.
+    IdFits {
+        /// The id.
+        value: Number,
+    },
     /// A row holds no negative number of individual trades, and no more than 2^52.
     TradeCount {
         /// First individual trade.
@@ -145,6 +150,9 @@ impl RowError {
                 "`{name}` must strictly increase within one timestamp, got {id} after {previous} ({}) at {place}",
                 time(now)
             ),
+            Rule::IdFits { value } => {
+                format!("`{name}` must fit a signed 64-bit integer, got {value} at {place}")
+            }
             Rule::TradeCount { first, last } => format!(
                 "`{name}` must not lie below the row's first id by more than one, nor above it by 2^52, \
                  got {last} with first id {first} at {place}"

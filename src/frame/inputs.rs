@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::error::FrameError;
-use crate::core::{Bits, Column as Part, Numbers, RowError, Rule, TimeUnit as CoreUnit, Trades};
+use crate::core::{Bits, Column as Part, Number, Numbers, Rule, TimeUnit as CoreUnit, Trades};
 
 /// Every part a column can play, in the order of [`Part`]'s discriminants.
 pub const PARTS: [Part; 7] = [
@@ -70,7 +70,7 @@ impl TimeColumn {
             (DataType::Int64, Some(unit)) => unit,
             (DataType::Datetime(..), Some(_)) => {
                 return Err(FrameError(format!(
-                    "`time_unit` is for Int64 times, and `{name}` is {dtype}, which carries its unit: leave `time_unit` out"
+                    "`time_unit` is for Int64 times, and `{name}` is {dtype:?}, which carries its unit: leave `time_unit` out"
                 )));
             }
             (DataType::Int64, None) => {
@@ -79,7 +79,9 @@ impl TimeColumn {
                 )));
             }
             _ => {
-                return Err(FrameError(format!("`{name}` must be Datetime, or Int64 with a `time_unit`, got {dtype}")));
+                return Err(FrameError(format!(
+                    "`{name}` must be Datetime, or Int64 with a `time_unit`, got {dtype:?}"
+                )));
             }
         };
         Ok(Self { dtype: dtype.clone(), unit })
@@ -102,12 +104,12 @@ impl NumberColumn {
             DataType::Float32 => Self::F32(s.f32()?.clone()),
             DataType::Decimal(_, scale) => Self::Decimal(s.decimal()?.physical().clone(), *scale as u32),
             DataType::UInt64 | DataType::Int128 | DataType::UInt128 => {
-                Self::Decimal(exact_cast(name, s, &DataType::Int128)?.i128()?.clone(), 0)
+                Self::Decimal(resize(s, &DataType::Int128)?.i128()?.clone(), 0)
             }
-            dtype if dtype.is_integer() => Self::I64(exact_cast(name, s, &DataType::Int64)?.i64()?.clone()),
+            dtype if dtype.is_integer() => Self::I64(resize(s, &DataType::Int64)?.i64()?.clone()),
             dtype => {
                 return Err(FrameError(format!(
-                    "`{name}` must be Float64, Float32, Decimal or an integer, got {dtype}"
+                    "`{name}` must be Float64, Float32, Decimal or an integer, got {dtype:?}"
                 )));
             }
         })
@@ -132,18 +134,41 @@ impl NumberColumn {
     }
 }
 
-/// A cast of integers that loses nothing.
-fn exact_cast(name: &str, s: &Series, dtype: &DataType) -> Result<Series, FrameError> {
-    if s.dtype() == dtype {
-        return Ok(s.clone());
+/// Integers in another width; null where a value does not fit, which [`first_unreadable`] finds.
+fn resize(s: &Series, dtype: &DataType) -> PolarsResult<Series> {
+    if s.dtype() == dtype { Ok(s.clone()) } else { s.cast(dtype) }
+}
+
+/// The first value of a column that cannot be read: null, or an integer wider than we hold.
+fn first_unreadable(part: Part, s: &Series) -> PolarsResult<Option<(usize, Part, Rule)>> {
+    let held = match s.dtype() {
+        DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_id(part) => s.cast(&DataType::Int64)?,
+        DataType::UInt128 => s.cast(&DataType::Int128)?,
+        _ => s.clone(),
+    };
+    if held.null_count() == 0 {
+        return Ok(None);
     }
-    let out = s.cast(dtype)?;
-    if out.null_count() == s.null_count() {
-        return Ok(out);
-    }
-    let lost = s.is_not_null() & out.is_null();
-    let row = lost.iter().position(|lost| lost == Some(true)).unwrap_or(0);
-    Err(FrameError(format!("`{name}` must fit {dtype}, got {} at row {row}", s.get(row)?)))
+    let Some(row) = held.is_null().iter().position(|null| null == Some(true)) else { return Ok(None) };
+    let value = match s.get(row)? {
+        AnyValue::UInt64(x) => Number::Decimal { mantissa: x.into(), scale: 0 },
+        AnyValue::Int128(x) => Number::Decimal { mantissa: x, scale: 0 },
+        AnyValue::UInt128(x) => match i128::try_from(x) {
+            Ok(mantissa) => Number::Decimal { mantissa, scale: 0 },
+            Err(_) => Number::Float(x as f64),
+        },
+        _ => return Ok(Some((row, part, Rule::NotNull))),
+    };
+    let rule = match part {
+        Part::Price => Rule::PriceFits { value },
+        Part::Quantity => Rule::QuantityFits { value },
+        _ => Rule::IdFits { value },
+    };
+    Ok(Some((row, part, rule)))
+}
+
+fn is_id(part: Part) -> bool {
+    matches!(part, Part::AggTradeId | Part::FirstTradeId | Part::LastTradeId)
 }
 
 /// Columns of trades that passed the gate, with aligned chunks.
@@ -155,7 +180,7 @@ pub struct TradeColumns {
     is_buyer_maker: Option<BooleanChunked>,
     agg_trade_id: Option<Int64Chunked>,
     individual_ids: Option<(Int64Chunked, Int64Chunked)>,
-    null: Option<(usize, Part)>,
+    unreadable: Option<(usize, Part, Rule)>,
 }
 
 impl TradeColumns {
@@ -171,7 +196,6 @@ impl TradeColumns {
     ) -> Result<Self, FrameError> {
         let mut columns: Vec<(Part, Series)> = PARTS.iter().filter_map(|&p| Some((p, find(p)?))).collect();
         align_chunks(&mut columns);
-        let null = columns.iter().filter_map(|(part, s)| Some((first_null(s)?, *part))).min_by_key(|(row, _)| *row);
         let get = |part: Part| columns.iter().find(|(p, _)| *p == part).map(|(_, s)| s);
         let required = |part: Part| {
             get(part).ok_or_else(|| FrameError(format!("the trades have no column `{}`", names.get(part))))
@@ -182,7 +206,14 @@ impl TradeColumns {
         if *time_series.dtype() != time.dtype {
             let name = names.get(Part::Time);
             let (expected, got) = (&time.dtype, time_series.dtype());
-            return Err(FrameError(format!("`{name}` must stay {expected} throughout the input, got {got}")));
+            return Err(FrameError(format!("`{name}` must stay {expected:?} throughout the input, got {got:?}")));
+        }
+        let mut unreadable: Option<(usize, Part, Rule)> = None;
+        for (part, s) in &columns {
+            let found = first_unreadable(*part, s)?;
+            if found.is_some_and(|(row, ..)| unreadable.is_none_or(|(first, ..)| row < first)) {
+                unreadable = found;
+            }
         }
         let side = get(Part::IsBuyerMaker).map(|s| booleans(names.get(Part::IsBuyerMaker), s)).transpose()?;
         let quantity = get(Part::Quantity).map(|s| NumberColumn::new(names.get(Part::Quantity), s)).transpose()?;
@@ -193,7 +224,7 @@ impl TradeColumns {
             is_buyer_maker: side,
             agg_trade_id: integer(Part::AggTradeId)?,
             individual_ids: integer(Part::FirstTradeId)?.zip(integer(Part::LastTradeId)?),
-            null,
+            unreadable,
         })
     }
 
@@ -202,12 +233,13 @@ impl TradeColumns {
         self.time.len()
     }
 
-    /// The first row that holds a null, if any: the rows before it are to be read, then this is the error.
-    pub fn null(&self) -> Option<(usize, Part)> {
-        self.null
+    /// The first row with a value that cannot be read, if any: the rows before it are to be pushed, then
+    /// this is the error.
+    pub fn unreadable(&self) -> Option<(usize, Part, Rule)> {
+        self.unreadable
     }
 
-    /// The trades chunk by chunk. Values at and behind a null are arbitrary.
+    /// The trades chunk by chunk. Values from the unreadable row on are arbitrary.
     pub fn chunks(&self) -> impl Iterator<Item = Trades<'_>> {
         (0..self.time.chunks().len()).filter_map(|index| {
             Some(Trades {
@@ -243,7 +275,7 @@ impl TradeColumns {
                 Some((first, last)) => Some((first.take(rows)?, last.take(rows)?)),
                 None => None,
             },
-            null: None,
+            unreadable: None,
         })
     }
 }
@@ -266,27 +298,18 @@ fn int64_chunk(ca: &Int64Chunked, index: usize) -> Option<&[i64]> {
     ca.downcast_get(index).map(|array| array.values().as_slice())
 }
 
-/// A null as the error of its row within the group.
-pub fn null_error(column: Part, row: u64) -> RowError {
-    RowError { column, row, rule: Rule::NotNull }
-}
-
 fn integers(name: &str, s: &Series) -> Result<Int64Chunked, FrameError> {
     if !s.dtype().is_integer() {
-        return Err(FrameError(format!("`{name}` must be an integer, got {}", s.dtype())));
+        return Err(FrameError(format!("`{name}` must be an integer, got {:?}", s.dtype())));
     }
-    Ok(exact_cast(name, s, &DataType::Int64)?.i64()?.clone())
+    Ok(resize(s, &DataType::Int64)?.i64()?.clone())
 }
 
 fn booleans(name: &str, s: &Series) -> Result<BooleanChunked, FrameError> {
     match s.bool() {
         Ok(side) => Ok(side.clone()),
-        Err(_) => Err(FrameError(format!("`{name}` must be Boolean, got {}", s.dtype()))),
+        Err(_) => Err(FrameError(format!("`{name}` must be Boolean, got {:?}", s.dtype()))),
     }
-}
-
-fn first_null(s: &Series) -> Option<usize> {
-    (s.null_count() > 0).then(|| s.is_null().iter().position(|null| null == Some(true)))?
 }
 
 /// Makes chunk boundaries the same in all columns; copies only where they are not.

@@ -7,8 +7,7 @@ use pyo3_polars::derive::polars_expr;
 
 use self::kwargs::{BarIdKwargs, BarsKwargs, Parameters};
 use crate::core::block::Buffers;
-use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule};
-use crate::frame::inputs::null_error;
+use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule, RowError};
 use crate::frame::output::bar_series;
 use crate::frame::schema::bar_columns;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -82,7 +81,7 @@ fn build(
     let mut builder = BarBuilder::new(parameters.rule()?, time.unit);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
     let fail = |error| FrameError::of_row(&error, &names, &time.dtype, &format!("row {}", error.row));
-    let end = columns.null().map_or(columns.len(), |(row, _)| row);
+    let end = columns.unreadable().map_or(columns.len(), |(row, ..)| row);
     let mut start = 0;
     for trades in columns.chunks() {
         let len = trades.len().min(end - start);
@@ -91,8 +90,8 @@ fn build(
         closed[known..].iter_mut().for_each(|closed| closed.row += start);
         start += len;
     }
-    match columns.null() {
-        Some((row, part)) => Err(fail(null_error(part, row as u64))),
+    match columns.unreadable() {
+        Some((row, column, rule)) => Err(fail(RowError { column, row: row as u64, rule })),
         None => Ok((closed, builder)),
     }
 }

@@ -11,7 +11,6 @@ use self::keys::GroupIndex;
 pub use self::python::{TradeStream, bar_columns, check_threshold};
 use crate::core::block::Buffers;
 use crate::core::{BarBuilder, ClosedBar, Column as Part, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit};
-use crate::frame::inputs::null_error;
 use crate::frame::output::bar_series;
 use crate::frame::schema::BarColumn;
 use crate::frame::{ColumnNames, FrameError, TimeColumn, TradeColumns};
@@ -139,8 +138,8 @@ impl GroupedBars {
         let (time, columns) = self.read(batch)?;
         let groups = self.groups.assign(batch, &self.parameters.by)?;
         self.builders.resize_with(self.groups.len(), || BarBuilder::new(self.parameters.rule, time.unit));
-        let null = columns.null();
-        let end = null.map_or(columns.len(), |(row, _)| row);
+        let unreadable = columns.unreadable();
+        let end = unreadable.map_or(columns.len(), |(row, ..)| row);
         let layout = Layout::new(&groups[..end]);
         let columns = match layout.order() {
             Some(order) => columns.take(&IdxCa::from_slice(PlSmallStr::EMPTY, order))?,
@@ -165,8 +164,10 @@ impl GroupedBars {
                 }
             }
         }
-        let null = null.map(|(row, part)| (row, null_error(part, self.builders[groups[row] as usize].rows())));
-        if let Some((row, error)) = failure.or(null) {
+        let unreadable = unreadable.map(|(row, column, rule)| {
+            (row, RowError { column, row: self.builders[groups[row] as usize].rows(), rule })
+        });
+        if let Some((row, error)) = failure.or(unreadable) {
             let place = self.place(row, groups[row], error.row);
             return Err(FrameError::of_row(&error, &self.parameters.names, &time.dtype, &place));
         }
