@@ -10,21 +10,12 @@ import pytest
 
 import rangebar_polars as rb
 
+from .figures import INPUT
+
 ROWS = int(os.environ.get("RANGEBAR_BENCH_ROWS", "200000"))
 """Trades of each lake. The default is for a test run; figures are quoted at 10,000,000."""
 
 SYMBOLS = [f"SYM{number:02}" for number in range(20)]
-
-INPUT = (
-    "timestamp",
-    "price",
-    "quantity",
-    "is_buyer_maker",
-    "agg_trade_id",
-    "first_trade_id",
-    "last_trade_id",
-)
-"""Columns that bars with the ten features read."""
 
 
 @pytest.fixture(scope="session")

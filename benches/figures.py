@@ -31,6 +31,8 @@ INPUT = (
     "first_trade_id",
     "last_trade_id",
 )
+"""Columns that bars with the ten features read."""
+
 PAIRS = 9
 
 SINK = """

@@ -11,7 +11,8 @@ from pytest_codspeed import BenchmarkFixture
 
 import rangebar_polars as rb
 
-from .conftest import INPUT, ROWS
+from .conftest import ROWS
+from .figures import INPUT
 
 Query = Callable[[], pl.DataFrame]
 

@@ -14,6 +14,11 @@ mod plugin;
 #[cfg(feature = "plugin")]
 mod stream;
 
+/// Columns that we make are freed by Polars, and the other way round: one allocator for both.
+#[cfg(feature = "plugin")]
+#[global_allocator]
+static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::new();
+
 #[cfg(feature = "plugin")]
 #[pyo3::pymodule]
 mod _internal {

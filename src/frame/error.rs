@@ -5,7 +5,6 @@ use std::fmt;
 use chrono::DateTime;
 use polars::prelude::{DataType, PolarsError, TimeUnit};
 
-use super::inputs::ColumnNames;
 use crate::core::{RowError, ThresholdError};
 
 /// Something is wrong with the input or a parameter; holds the whole sentence.
@@ -15,8 +14,8 @@ pub struct FrameError(pub String);
 impl FrameError {
     /// The error of a row: the column by its name in the frame, the time as an instant, the row by its
     /// number and, with groups, by its group.
-    pub fn of_row(error: &RowError, names: &ColumnNames, time: &DataType, place: &str) -> Self {
-        Self(error.describe(names.get(error.column), place, |t| instant(t, time)))
+    pub fn of_row(error: &RowError, name: &str, time: &DataType, place: &str) -> Self {
+        Self(error.describe(name, place, |t| instant(t, time)))
     }
 }
 

@@ -80,7 +80,9 @@ fn build(
     let columns = TradeColumns::new(&names, time, |part| fields.iter().find(|s| s.name() == part.name()).cloned())?;
     let mut builder = BarBuilder::new(parameters.rule()?, time.unit);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
-    let fail = |error| FrameError::of_row(&error, &names, &time.dtype, &format!("row {}", error.row));
+    let fail = |error: RowError| {
+        FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))
+    };
     let end = columns.unreadable().map_or(columns.len(), |(row, ..)| row);
     let mut start = 0;
     for trades in columns.chunks() {

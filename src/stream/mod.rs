@@ -169,7 +169,8 @@ impl GroupedBars {
         });
         if let Some((row, error)) = failure.or(unreadable) {
             let place = self.place(row, groups[row], error.row);
-            return Err(FrameError::of_row(&error, &self.parameters.names, &time.dtype, &place));
+            let name = self.parameters.names.get(error.column);
+            return Err(FrameError::of_row(&error, name, &time.dtype, &place));
         }
         self.rows += batch.height() as u64;
         Ok(())
