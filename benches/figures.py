@@ -58,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small", Path(folder) / "large"
         for lake, size in ((small, rows // 5), (large, rows)):
-            rb.datasets.write_sample_lake(lake, rows=size, symbols=["BTCUSDT", "ETHUSDT"], rows_per_file=2_500_000)
+            rb.datasets.write_sample_lake(lake, rows=size)
         _time(small, rows // 5)
         _memory([(small, rows // 5), (large, rows)], Path(folder) / "bars.parquet")
     _imports()

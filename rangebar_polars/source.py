@@ -23,6 +23,14 @@ from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["scan_bar_ids", "scan_bars"]
 
+_HAND_OVER = 4_096
+"""
+Rows that wait for each other before the engine gets them, unless there are no more.
+
+Handing over a frame costs about a millisecond. One for each batch of trades, most of them of a few bars, made a query
+over ten million trades 12 % longer.
+"""
+
 _Source: TypeAlias = Callable[[list[str] | None, pl.Expr | None, int | None, int | None], Iterator[pl.DataFrame]]
 
 
@@ -197,14 +205,25 @@ def _limited(
 ) -> Iterator[pl.DataFrame]:
     """The wanted columns of those of the first `n_rows` rows that a predicate leaves; then reading stops."""
     left = n_rows
+    waiting: list[pl.DataFrame] = []
     for frame in frames:
-        rows = frame
+        rows = frame if left is None else frame.head(left)
         if left is not None:
-            rows = rows.head(left)
             left -= rows.height
-        yield (rows if predicate is None else rows.filter(predicate)).select(wanted)
+        if rows.height or not waiting:
+            waiting.append(rows)
         if left == 0:
-            return
+            break
+        if sum(rows.height for rows in waiting) >= _HAND_OVER:
+            yield _finished(waiting, wanted, predicate)
+            waiting = []
+    if waiting:
+        yield _finished(waiting, wanted, predicate)
+
+
+def _finished(frames: list[pl.DataFrame], wanted: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
+    rows = pl.concat(frames)
+    return (rows if predicate is None else rows.filter(predicate)).select(wanted)
 
 
 def _split(predicate: pl.Expr | None, keys: list[str]) -> tuple[pl.Expr | None, pl.Expr | None]:
