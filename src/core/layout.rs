@@ -7,24 +7,30 @@ use std::ops::Range;
 /// gathering tens of rows.
 const LONG_RUN: usize = 32;
 
-/// Rows of a batch, arranged in runs of one group.
+/// Rows of a piece of a batch, arranged in runs of one group.
 pub struct Layout {
-    /// Row of the batch at each place; absent where every row is at its own.
+    /// First row of the piece.
+    first: usize,
+    /// Row of the piece at each place; absent where every row is at its own.
     order: Option<Vec<u32>>,
     /// Where each run ends; it starts where the one before ends.
     ends: Vec<usize>,
 }
 
 impl Layout {
-    /// Arranges rows, given the group of each.
+    /// Arranges the rows of a piece, given the group of each and the first row.
     #[must_use]
-    pub fn new(groups: &[u32]) -> Self {
+    pub fn new(groups: &[u32], first: usize) -> Self {
         let ends = run_ends(groups);
-        if ends.len() <= groups.len() / LONG_RUN + 1 { Self { order: None, ends } } else { Self::by_group(groups) }
+        if ends.len() <= groups.len() / LONG_RUN + 1 {
+            Self { first, order: None, ends }
+        } else {
+            Self::by_group(groups, first)
+        }
     }
 
     /// A stable counting sort by group.
-    fn by_group(groups: &[u32]) -> Self {
+    fn by_group(groups: &[u32], first: usize) -> Self {
         let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
         let mut starts = vec![0; count + 1];
         for &group in groups {
@@ -44,10 +50,10 @@ impl Layout {
             order[*place] = row as u32;
             *place += 1;
         }
-        Self { order: Some(order), ends }
+        Self { first, order: Some(order), ends }
     }
 
-    /// The rows to gather, in order, if rows are to be moved.
+    /// The rows of the piece to gather, in order, if rows are to be moved.
     #[must_use]
     pub fn order(&self) -> Option<&[u32]> {
         self.order.as_deref()
@@ -56,7 +62,7 @@ impl Layout {
     /// Row of the batch at a place.
     #[must_use]
     pub fn row(&self, place: usize) -> usize {
-        self.order.as_ref().map_or(place, |order| order[place] as usize)
+        self.first + self.order.as_ref().map_or(place, |order| order[place] as usize)
     }
 
     /// The places of each run.
@@ -91,10 +97,10 @@ mod tests {
 
     /// Every row once, every run of one group, rows of a group in order.
     fn check(groups: &[u32]) -> usize {
-        let layout = Layout::new(groups);
+        let layout = Layout::new(groups, 7);
         let mut seen = vec![];
         for run in layout.runs() {
-            let rows: Vec<_> = run.map(|place| layout.row(place)).collect();
+            let rows: Vec<_> = run.map(|place| layout.row(place) - 7).collect();
             assert!(rows.is_sorted() && rows.iter().all(|&row| groups[row] == groups[rows[0]]));
             seen.extend(rows);
         }

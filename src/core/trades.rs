@@ -63,6 +63,13 @@ impl<'a> Bits<'a> {
         Self { bytes: self.bytes, offset: self.offset + rows.start, len: rows.len() }
     }
 
+    /// One row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> bool {
+        let bit = self.offset + row;
+        self.bytes[bit / 8] >> (bit % 8) & 1 != 0
+    }
+
     /// Writes -1 (all bits) where a row is true and 0 where it is false: a mask to `&` with.
     pub fn to_masks(&self, out: &mut [i64]) {
         let mut next = self.offset;

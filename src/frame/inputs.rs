@@ -115,15 +115,6 @@ impl NumberColumn {
         })
     }
 
-    fn take(&self, rows: &IdxCa) -> PolarsResult<Self> {
-        Ok(match self {
-            Self::F64(ca) => Self::F64(ca.take(rows)?),
-            Self::F32(ca) => Self::F32(ca.take(rows)?),
-            Self::I64(ca) => Self::I64(ca.take(rows)?),
-            Self::Decimal(ca, scale) => Self::Decimal(ca.take(rows)?, *scale),
-        })
-    }
-
     fn chunk(&self, index: usize) -> Option<Numbers<'_>> {
         Some(match self {
             Self::F64(ca) => Numbers::F64(ca.downcast_get(index)?.values()),
@@ -256,26 +247,6 @@ impl TradeColumns {
                     .as_ref()
                     .and_then(|(first, last)| Some((int64_chunk(first, index)?, int64_chunk(last, index)?))),
             })
-        })
-    }
-
-    /// The rows at some indices, all within bounds, in one chunk.
-    ///
-    /// # Errors
-    ///
-    /// An index out of bounds.
-    pub fn take(&self, rows: &IdxCa) -> PolarsResult<Self> {
-        Ok(Self {
-            time: self.time.take(rows)?,
-            price: self.price.take(rows)?,
-            quantity: self.quantity.as_ref().map(|q| q.take(rows)).transpose()?,
-            is_buyer_maker: self.is_buyer_maker.as_ref().map(|side| side.take(rows)).transpose()?,
-            agg_trade_id: self.agg_trade_id.as_ref().map(|id| id.take(rows)).transpose()?,
-            individual_ids: match &self.individual_ids {
-                Some((first, last)) => Some((first.take(rows)?, last.take(rows)?)),
-                None => None,
-            },
-            unreadable: None,
         })
     }
 }

@@ -23,11 +23,21 @@ type Pairs = PlHashMap<(IdxSize, IdxSize), IdxSize>;
 #[derive(Default)]
 struct ColumnIndex {
     /// Values that fit a word: integers and what they stand for, short strings.
-    words: PlHashMap<u128, IdxSize>,
+    words: WordIndex,
     /// Other values, row-encoded.
     encoded: PlHashMap<Box<[u8]>, IdxSize>,
     len: IdxSize,
 }
+
+/// Numbers words. A word that was seen lately is found without a search: where keys interleave, that is a
+/// word for every row.
+struct WordIndex {
+    numbers: PlHashMap<u128, IdxSize>,
+    recent: Box<[(u128, IdxSize); RECENT]>,
+}
+
+/// Words that may be remembered at once, a power of two.
+const RECENT: usize = 1024;
 
 /// Rows that are tested at once for being of the run before.
 const PIECE: usize = 64;
@@ -148,7 +158,7 @@ impl ColumnIndex {
         for word in words {
             let code = match last {
                 Some((known, code)) if known == word => code,
-                _ => number(&mut self.words, word, &mut self.len),
+                _ => self.words.number(word, &mut self.len),
             };
             last = Some((word, code));
             out.push(code);
@@ -174,7 +184,7 @@ impl ColumnIndex {
                     let word = if array.is_null(row) { NULL_STRING } else { view.as_u128() };
                     let code = match last {
                         Some((known, code)) if known == word => code,
-                        _ if word == NULL_STRING || view.is_inline() => number(&mut self.words, word, &mut self.len),
+                        _ if word == NULL_STRING || view.is_inline() => self.words.number(word, &mut self.len),
                         _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
                     };
                     last = Some((word, code));
@@ -211,11 +221,28 @@ fn is_word(dtype: &DataType) -> bool {
     }
 }
 
-fn number(known: &mut PlHashMap<u128, IdxSize>, word: u128, len: &mut IdxSize) -> IdxSize {
-    *known.entry(word).or_insert_with(|| {
-        *len += 1;
-        *len - 1
-    })
+impl Default for WordIndex {
+    fn default() -> Self {
+        // No word has the number that fills the slots.
+        Self { numbers: PlHashMap::default(), recent: Box::new([(0, IdxSize::MAX); RECENT]) }
+    }
+}
+
+impl WordIndex {
+    /// Number of a word; a new one gets `len`, which grows.
+    fn number(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
+        // Fibonacci hashing: the high bits of a product with 2^64 / golden ratio.
+        let mixed = ((word as u64) ^ ((word >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let slot = &mut self.recent[(mixed >> 54) as usize % RECENT];
+        if slot.0 != word || slot.1 == IdxSize::MAX {
+            let number = *self.numbers.entry(word).or_insert_with(|| {
+                *len += 1;
+                *len - 1
+            });
+            *slot = (word, number);
+        }
+        slot.1
+    }
 }
 
 fn number_bytes(known: &mut PlHashMap<Box<[u8]>, IdxSize>, bytes: &[u8], len: &mut IdxSize) -> IdxSize {

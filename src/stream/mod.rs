@@ -10,7 +10,9 @@ use polars::prelude::*;
 use self::keys::GroupIndex;
 pub use self::python::{TradeStream, bar_columns, check_threshold};
 use crate::core::block::Buffers;
-use crate::core::{BarBuilder, ClosedBar, Column as Part, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit};
+use crate::core::{
+    BarBuilder, ClosedBar, Column as Part, Gathered, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit,
+};
 use crate::frame::output::bar_series;
 use crate::frame::schema::BarColumn;
 use crate::frame::{ColumnNames, FrameError, TimeColumn, TradeColumns};
@@ -32,6 +34,13 @@ pub struct Parameters {
     /// Whether rows of the stream are rows of the user's input, so that an error may number them.
     pub rows_are_of_input: bool,
 }
+
+/// Rows that are brought into the order of their groups at once: few enough that gathering them stays
+/// within the caches, which made interleaved groups a third faster.
+const PIECE_ROWS: usize = 8_192;
+
+/// Rows of a piece for each group that there is, so that runs stay long where groups are many.
+const PIECE_ROWS_OF_GROUP: usize = 64;
 
 /// A bar on its way out.
 struct Emitted {
@@ -57,6 +66,7 @@ pub struct GroupedBars {
     groups: GroupIndex,
     builders: Vec<BarBuilder<RangeRule>>,
     buffers: Buffers,
+    gathered: Gathered,
     rows: u64,
 }
 
@@ -69,6 +79,7 @@ impl GroupedBars {
             groups: GroupIndex::default(),
             builders: Vec::new(),
             buffers: Buffers::default(),
+            gathered: Gathered::default(),
             rows: 0,
         }
     }
@@ -140,28 +151,36 @@ impl GroupedBars {
         self.builders.resize_with(self.groups.len(), || BarBuilder::new(self.parameters.rule, time.unit));
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
-        let layout = Layout::new(&groups[..end]);
-        let columns = match layout.order() {
-            Some(order) => columns.take(&IdxCa::from_slice(PlSmallStr::EMPTY, order))?,
-            None => columns,
-        };
         // The earliest row that fails, of any group.
         let mut failure: Option<(usize, RowError)> = None;
         let mut closed = Vec::new();
-        let trades = columns.chunks().next();
-        for (trades, rows) in trades.iter().flat_map(|trades| layout.runs().map(move |rows| (trades, rows))) {
-            closed.clear();
-            let group = groups[layout.row(rows.start)];
-            let builder = &mut self.builders[group as usize];
-            let (first_bar, first_row) = (builder.closed(), builder.rows());
-            match builder.push(trades.slice(rows.clone()), &mut self.buffers, &mut closed) {
-                Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, &layout),
-                Err(error) => {
-                    let row = layout.row(rows.start + (error.row - first_row) as usize);
-                    if failure.is_none_or(|(first, _)| row < first) {
-                        failure = Some((row, error));
+        let piece = PIECE_ROWS.max(PIECE_ROWS_OF_GROUP * self.groups.len());
+        let all = columns.chunks().next();
+        let pieces = (0..end).step_by(piece).map(|start| start..end.min(start + piece));
+        for (all, rows) in pieces.filter_map(|rows| Some((all.as_ref()?, rows))) {
+            let layout = Layout::new(&groups[rows.clone()], rows.start);
+            let trades = all.slice(rows);
+            let trades = match layout.order() {
+                Some(order) => self.gathered.gather(&trades, order),
+                None => trades,
+            };
+            for rows in layout.runs() {
+                closed.clear();
+                let group = groups[layout.row(rows.start)];
+                let builder = &mut self.builders[group as usize];
+                let (first_bar, first_row) = (builder.closed(), builder.rows());
+                match builder.push(trades.slice(rows.clone()), &mut self.buffers, &mut closed) {
+                    Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, &layout),
+                    Err(error) => {
+                        let row = layout.row(rows.start + (error.row - first_row) as usize);
+                        if failure.is_none_or(|(first, _)| row < first) {
+                            failure = Some((row, error));
+                        }
                     }
                 }
+            }
+            if failure.is_some() {
+                break;
             }
         }
         let unreadable = unreadable.map(|(row, column, rule)| {
