@@ -1,0 +1,54 @@
+"""Bounded memory, and what an import costs: each in a process of its own."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rangebar_polars as rb
+
+ROOT = Path(__file__).parent.parent
+
+SINK = """
+import sys, polars as pl, rangebar_polars
+from examples.demo import peak_memory_mb
+lake = pl.scan_parquet(sys.argv[1], hive_partitioning=False)
+if sys.argv[2] == "bars":
+    lake.rangebar.bars(250, by="symbol").sink_parquet(sys.argv[1] + ".parquet")
+else:
+    lake.rangebar.with_bar_id(250, by="symbol").sink_parquet(sys.argv[1] + ".parquet")
+print(peak_memory_mb())
+"""
+
+
+def python(code: str, *arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    run = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(run, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize("query", ["bars", "ids"])
+def test_memory_does_not_grow_with_the_trades(tmp_path: Path, query: str) -> None:
+    peaks = []
+    for rows in (1_000_000, 5_000_000):
+        lake = tmp_path / str(rows)
+        rb.datasets.write_sample_lake(lake, rows=rows, symbols=["A", "B"], rows_per_file=250_000)
+        peaks.append(float(python(SINK, str(lake), query)))
+    small, large = peaks
+    if math.isnan(small):
+        pytest.skip("this platform does not tell the peak memory")
+    # Five times the trades are 250 MB more in memory; the margin is for how far the reader runs ahead.
+    assert large < small + 100, f"{small:.0f} MB, then {large:.0f} MB"
+
+
+def test_an_import_loads_no_optional_package() -> None:
+    code = """
+import sys, rangebar_polars
+rangebar_polars.datasets.sample_trades(1_000).rangebar.bars(250)
+print(sorted({"numpy", "pandas", "pyarrow", "backtesting"} & sys.modules.keys()))
+"""
+    assert python(code).strip() == "[]"
