@@ -25,10 +25,10 @@ __all__ = ["scan_bar_ids", "scan_bars"]
 
 _HAND_OVER = 4_096
 """
-Rows that wait for each other before the engine gets them, unless there are no more.
+Bars that wait for each other before they become a frame, unless there are no more or fewer are wanted.
 
-Handing over a frame costs about a millisecond. One for each batch of trades, most of them of a few bars, made a query
-over ten million trades 12 % longer.
+A frame costs about a millisecond to make and to hand to the engine. One for each batch of trades, most of them of a few
+bars, made a query over ten million trades a fifth longer.
 """
 
 _Source: TypeAlias = Callable[[list[str] | None, pl.Expr | None, int | None, int | None], Iterator[pl.DataFrame]]
@@ -106,7 +106,8 @@ def scan_bars(
         columns=columns,
     )
     probe = trades.stream(list(reads), rows_are_of_input=True)
-    schema = probe.bars(frame.select(_needed(trades, [*trades.names])).collect_schema().to_frame()).schema
+    probe.push(frame.select(_needed(trades, [*trades.names])).collect_schema().to_frame())
+    schema = probe.take().schema
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -121,8 +122,11 @@ def scan_bars(
         stream = kept.stream(computed, rows_are_of_input=kept is trades)
 
         def bars() -> Iterator[pl.DataFrame]:
+            enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
             for batch in kept.batches(inputs):
-                yield stream.bars(batch)
+                if stream.push(batch) >= enough:
+                    yield stream.take()
+            yield stream.take()
             if include_incomplete:
                 yield stream.forming()
 
@@ -205,25 +209,14 @@ def _limited(
 ) -> Iterator[pl.DataFrame]:
     """The wanted columns of those of the first `n_rows` rows that a predicate leaves; then reading stops."""
     left = n_rows
-    waiting: list[pl.DataFrame] = []
     for frame in frames:
-        rows = frame if left is None else frame.head(left)
+        rows = frame
         if left is not None:
+            rows = rows.head(left)
             left -= rows.height
-        if rows.height or not waiting:
-            waiting.append(rows)
+        yield (rows if predicate is None else rows.filter(predicate)).select(wanted)
         if left == 0:
-            break
-        if sum(rows.height for rows in waiting) >= _HAND_OVER:
-            yield _finished(waiting, wanted, predicate)
-            waiting = []
-    if waiting:
-        yield _finished(waiting, wanted, predicate)
-
-
-def _finished(frames: list[pl.DataFrame], wanted: list[str], predicate: pl.Expr | None) -> pl.DataFrame:
-    rows = pl.concat(frames)
-    return (rows if predicate is None else rows.filter(predicate)).select(wanted)
+            return
 
 
 def _split(predicate: pl.Expr | None, keys: list[str]) -> tuple[pl.Expr | None, pl.Expr | None]:

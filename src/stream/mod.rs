@@ -42,9 +42,10 @@ const PIECE_ROWS: usize = 8_192;
 /// Rows of a piece for each group that there is, so that runs stay long where groups are many.
 const PIECE_ROWS_OF_GROUP: usize = 64;
 
-/// A bar on its way out.
+/// A closed bar on its way out.
 struct Emitted {
     group: IdxSize,
+    /// The closing row in the batch.
     row: usize,
     bar: RangeBar,
 }
@@ -67,6 +68,8 @@ pub struct GroupedBars {
     builders: Vec<BarBuilder<RangeRule>>,
     buffers: Buffers,
     gathered: Gathered,
+    /// Closed bars that nobody has taken yet, in their order.
+    waiting: Vec<Emitted>,
     rows: u64,
 }
 
@@ -80,28 +83,38 @@ impl GroupedBars {
             builders: Vec::new(),
             buffers: Buffers::default(),
             gathered: Gathered::default(),
+            waiting: Vec::new(),
             rows: 0,
         }
     }
 
-    /// Adds a batch and returns the bars that it closed: keys, then the columns asked for, in the order
-    /// of the closing rows.
+    /// Adds a batch and returns how many closed bars wait to be taken.
     ///
     /// # Errors
     ///
     /// The first row that breaks a rule, or a column of the wrong dtype; the stream is then to be dropped.
-    pub fn bars(&mut self, batch: &DataFrame) -> Result<DataFrame, FrameError> {
-        let mut emitted = Vec::new();
+    pub fn push(&mut self, batch: &DataFrame) -> Result<usize, FrameError> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let known = waiting.len();
         self.drive(batch, &mut |run, layout| {
-            emitted.extend(run.closed.iter().map(|closed| Emitted {
+            waiting.extend(run.closed.iter().map(|closed| Emitted {
                 group: run.group,
                 row: layout.row(run.rows.start + closed.row),
                 bar: closed.bar,
             }));
         })?;
-        emitted.sort_unstable_by_key(|emitted| emitted.row);
-        let groups: Vec<_> = emitted.iter().map(|emitted| emitted.group).collect();
-        let bars: Vec<_> = emitted.iter().map(|emitted| emitted.bar).collect();
+        waiting[known..].sort_unstable_by_key(|emitted| emitted.row);
+        self.waiting = waiting;
+        Ok(self.waiting.len())
+    }
+
+    /// Takes the closed bars that wait: keys, then the columns asked for, in the order of the closing rows.
+    ///
+    /// # Errors
+    ///
+    /// The stream has seen no batch, not even an empty one, and so does not know its dtypes.
+    pub fn take(&mut self) -> Result<DataFrame, FrameError> {
+        let (groups, bars): (Vec<_>, Vec<_>) = self.waiting.drain(..).map(|e| (e.group, e.bar)).unzip();
         self.frame(&groups, &bars)
     }
 
@@ -109,7 +122,7 @@ impl GroupedBars {
     ///
     /// # Errors
     ///
-    /// As [`GroupedBars::bars`].
+    /// As [`GroupedBars::push`].
     pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
         let mut ids = vec![0; batch.height()];
         self.drive(batch, &mut |run, layout| {
@@ -127,7 +140,7 @@ impl GroupedBars {
     ///
     /// # Errors
     ///
-    /// The stream has seen no batch, not even an empty one, and so does not know its dtypes.
+    /// As [`GroupedBars::take`].
     pub fn forming(&self) -> Result<DataFrame, FrameError> {
         let forming = self.builders.iter().enumerate();
         let (groups, bars): (Vec<_>, Vec<_>) =

@@ -80,9 +80,14 @@ impl TradeStream {
         })))
     }
 
-    /// Adds a batch; returns the bars that it closed.
-    fn bars(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<PyDataFrame> {
-        Ok(PyDataFrame(py.detach(|| self.0.bars(&batch.0))?))
+    /// Adds a batch; returns how many closed bars wait to be taken.
+    fn push(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<usize> {
+        Ok(py.detach(|| self.0.push(&batch.0))?)
+    }
+
+    /// Takes the closed bars that wait.
+    fn take(&mut self, py: Python<'_>) -> PyResult<PyDataFrame> {
+        Ok(PyDataFrame(py.detach(|| self.0.take())?))
     }
 
     /// Adds a batch; returns for each row the number of its bar within its group.
