@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from rangebar_polars import LazyFrameRangeBar
+import rangebar_polars  # noqa: F401  (registers `.rangebar`)
 from rangebar_polars.datasets import write_sample_lake
 
 THRESHOLD_DBPS = 250
@@ -83,8 +83,7 @@ def trades_to_bars(lake: Path, bars: Path) -> Measured:
     imports_mb = peak_memory_mb()
     begin = time.perf_counter()
     trades = pl.scan_parquet(lake)
-    # A type checker does not see registered namespaces; untyped code writes trades.rangebar.bars(...).
-    LazyFrameRangeBar(trades).bars(threshold_dbps=THRESHOLD_DBPS, by="symbol").sink_parquet(bars)
+    trades.rangebar.bars(threshold_dbps=THRESHOLD_DBPS, by="symbol").sink_parquet(bars)
     return Measured(time.perf_counter() - begin, imports_mb, peak_memory_mb())
 
 
@@ -121,7 +120,7 @@ def show_backtest(bars: Path, symbol: str, plot: Path) -> None:
     # Imported late: the process whose memory is measured above must not load pandas.
     backtesting: Any = import_module("backtesting")
     print(f"3. Backtest: {symbol}", flush=True)
-    data = LazyFrameRangeBar(pl.scan_parquet(bars)).to_backtesting(symbol=symbol, extra=["ofi"])
+    data = pl.scan_parquet(bars).rangebar.to_backtesting(symbol=symbol, extra=["ofi"])
     backtest = backtesting.Backtest(
         data,
         strategy(backtesting.Strategy),
