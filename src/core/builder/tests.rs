@@ -64,6 +64,7 @@ struct Slow {
     turnover: i128,
     sell_turnover: i128,
     trades: i64,
+    sell_trades: i64,
 }
 
 fn slow(trades: &Owned, threshold: i64, gate: bool) -> Vec<Slow> {
@@ -79,7 +80,9 @@ fn slow(trades: &Owned, threshold: i64, gate: bool) -> Vec<Slow> {
         bar.volume += quantity;
         bar.turnover += quantity * i128::from(price);
         bar.sell_turnover += quantity * i128::from(price) * i128::from(trades.side[row / 8] >> (row % 8) & 1);
-        bar.trades += trades.last[row] - trades.id[row] + 1;
+        let count = trades.last[row] - trades.id[row] + 1;
+        bar.trades += count;
+        bar.sell_trades += count * i64::from(trades.side[row / 8] >> (row % 8) & 1);
         let open = raw(trades.price[bar.rows[0]]) as i64;
         let delta = open * threshold / 100_000;
         let gated = gate && trades.time[row] == trades.time[bar.rows[0]];
@@ -134,7 +137,10 @@ fn prop_bars_are_those_of_the_rule_taken_literally() {
                 assert_eq!((bar.high, bar.low), (slow.high, slow.low));
                 assert_eq!((bar.volume(), bar.turnover()), (slow.volume, slow.turnover));
                 assert_eq!(bar.sell_turnover(), slow.sell_turnover);
-                assert_eq!(bar.individual_trade_count as i64, slow.trades);
+                assert_eq!(
+                    (bar.individual_trade_count as i64, bar.sell_trade_count as i64),
+                    (slow.trades, slow.sell_trades)
+                );
                 assert_eq!((bar.first_agg_trade_id, bar.last_trade_id), (trades.id[first], trades.last[last]));
             }
         }
@@ -173,9 +179,24 @@ fn a_threshold_too_small_for_the_price_closes_at_every_second_trade() {
     let trades = Owned { time: vec![1, 2, 3, 4, 5], price: vec![1e-7; 5], ..Owned::default() };
     let view =
         Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
-    let (mut builder, mut bars) = (machine(1, true), vec![]);
-    builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
-    assert_eq!(bars.iter().map(|bar| bar.row).collect::<Vec<_>>(), [1, 3]);
+    for gate in [true, false] {
+        let (mut builder, mut bars) = (machine(1, gate), vec![]);
+        builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
+        assert_eq!(bars.iter().map(|bar| bar.row).collect::<Vec<_>>(), [1, 3]);
+    }
+}
+
+#[test]
+fn touching_a_limit_closes_and_one_unit_less_does_not() {
+    // 1 % of 100 is 1; the last unit is 1e-8.
+    for (price, closes) in [(101.0, true), (99.0, true), (100.999_999_99, false), (99.000_000_01, false)] {
+        let trades = Owned { time: vec![1, 2], price: vec![100.0, price], ..Owned::default() };
+        let view =
+            Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
+        let (mut builder, mut bars) = (machine(1_000, true), vec![]);
+        builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
+        assert_eq!(!bars.is_empty(), closes, "{price}");
+    }
 }
 
 /// Pushes rows of one price and quantity and returns the error.

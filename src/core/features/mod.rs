@@ -8,3 +8,54 @@ pub mod impact;
 
 /// Below this a denominator counts as zero: the gap between 1 and the next double.
 pub const EPS: f64 = f64::EPSILON;
+
+#[cfg(test)]
+mod tests {
+    use super::{arrival, flow, impact};
+    use crate::core::block::Buffers;
+    use crate::core::{BarBuilder, Bits, Numbers, RangeBar, RangeRule, TimeUnit, Trades};
+
+    /// The forming bar of some trades, each of which stands for two; a set bit is a sale.
+    fn bar(price: &[f64], quantity: &[f64], sales: u8) -> RangeBar {
+        let time: Vec<_> = (0..price.len() as i64).map(|row| row * 500).collect();
+        let first: Vec<_> = (0..price.len() as i64).map(|row| row * 2).collect();
+        let last: Vec<_> = first.iter().map(|id| id + 1).collect();
+        let sides = [sales];
+        let trades = Trades {
+            time: &time,
+            price: Numbers::F64(price),
+            quantity: Some(Numbers::F64(quantity)),
+            is_buyer_maker: Bits::new(&sides, 0, price.len()),
+            agg_trade_id: None,
+            individual_ids: Some((&first, &last)),
+        };
+        let rule = RangeRule::new(50_000, true).expect("a valid threshold");
+        let mut builder = BarBuilder::new(rule, TimeUnit::Milliseconds);
+        builder.push(trades, &mut Buffers::default(), &mut vec![]).expect("valid trades");
+        *builder.forming().expect("no trade leaves half and double")
+    }
+
+    #[test]
+    fn a_bar_worked_out_by_hand() {
+        let bar = bar(&[100.0, 104.0, 98.0], &[1.0, 2.0, 1.0], 0b100);
+        assert_eq!(flow::ofi(&bar), (3.0 - 1.0) / 4.0);
+        assert_eq!(flow::aggression_ratio(&bar), 2.0);
+        assert_eq!(flow::turnover_imbalance(&bar), (308.0 - 98.0) / 406.0);
+        assert_eq!(impact::vwap_close_deviation(&bar), (98.0 - 101.5) / 6.0);
+        assert_eq!(impact::price_impact(&bar), 2.0 / 4.0);
+        assert_eq!(impact::kyle_lambda_proxy(&bar), (-2.0 / 100.0) / 0.5);
+        assert_eq!(arrival::trade_intensity(&bar), 6.0);
+        assert_eq!(arrival::volume_per_trade(&bar), 4.0 / 6.0);
+        assert_eq!(arrival::aggregation_density(&bar), 2.0);
+    }
+
+    #[test]
+    fn guards_where_a_denominator_is_zero() {
+        let one = bar(&[100.0], &[0.0], 0);
+        assert_eq!((flow::ofi(&one), flow::turnover_imbalance(&one)), (0.0, 0.0));
+        assert_eq!((impact::vwap_close_deviation(&one), impact::price_impact(&one)), (0.0, 0.0));
+        assert_eq!(impact::kyle_lambda_proxy(&one), 0.0);
+        assert_eq!((flow::aggression_ratio(&one), arrival::trade_intensity(&one)), (100.0, 2.0));
+        assert_eq!(flow::aggression_ratio(&bar(&[100.0], &[1.0], 1)), 0.0);
+    }
+}
