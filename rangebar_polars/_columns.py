@@ -4,48 +4,38 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
 from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["REQUIRED", "InputColumns", "key_columns"]
+__all__ = ["REQUIRED", "input_columns", "key_columns", "missing_column"]
 
 REQUIRED = ("timestamp", "price", "quantity")
 """Parts that every input has, under their default names."""
 
 
-@dataclass(frozen=True)
-class InputColumns:
+def input_columns(names: Mapping[str, str | None], available: Sequence[str]) -> dict[str, str]:
     """
-    The parts that columns of the input play.
+    Names of the columns that the input has, by the parts that they play.
 
-    Keys are the default names (SPEC 1), values the names in the user's frame, or None for an optional part
-    that is to be ignored.
+    Keys of `names` are the default names, values the names in the user's frame, or None for an optional part
+    that is to be ignored. An optional part under its default name may be absent; what was named otherwise must be
+    there.
     """
-
-    names: Mapping[str, str | None]
-
-    def resolve(self, available: Sequence[str]) -> dict[str, str]:
-        """
-        Parts that the input has.
-
-        An optional part under its default name may be absent; what was named otherwise must be there.
-        """
-        found: dict[str, str] = {}
-        for part, name in self.names.items():
-            if name is None and part not in REQUIRED:
-                continue
-            if not isinstance(name, str):
-                msg = f"the column that plays `{part}` must be a name, got {name!r}"
-                raise RangeBarError(msg)
-            if name in available:
-                found[part] = name
-            elif part in REQUIRED or name != part:
-                raise missing_column(name, available)
-        return found
+    found: dict[str, str] = {}
+    for part, name in names.items():
+        if name is None and part not in REQUIRED:
+            continue
+        if not isinstance(name, str):
+            msg = f"the column that plays `{part}` must be a name, got {name!r}"
+            raise RangeBarError(msg)
+        if name in available:
+            found[part] = name
+        elif part in REQUIRED or name != part:
+            raise missing_column(name, available)
+    return found
 
 
 def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str]:

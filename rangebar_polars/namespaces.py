@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rangebar_polars._columns import InputColumns
 from rangebar_polars._typing import BarFeature, By, TimeUnit
 from rangebar_polars.backtesting import to_backtesting
 from rangebar_polars.source import scan_bar_ids, scan_bars
@@ -135,17 +134,15 @@ class LazyFrameRangeBar:
             include_incomplete=include_incomplete,
             same_timestamp_gate=same_timestamp_gate,
             time_unit=time_unit,
-            columns=InputColumns(
-                {
-                    "timestamp": time,
-                    "price": price,
-                    "quantity": quantity,
-                    "is_buyer_maker": is_buyer_maker,
-                    "agg_trade_id": agg_trade_id,
-                    "first_trade_id": first_trade_id,
-                    "last_trade_id": last_trade_id,
-                }
-            ),
+            columns={
+                "timestamp": time,
+                "price": price,
+                "quantity": quantity,
+                "is_buyer_maker": is_buyer_maker,
+                "agg_trade_id": agg_trade_id,
+                "first_trade_id": first_trade_id,
+                "last_trade_id": last_trade_id,
+            },
         )
 
     def with_bar_id(
@@ -212,7 +209,7 @@ class LazyFrameRangeBar:
             name=name,
             same_timestamp_gate=same_timestamp_gate,
             time_unit=time_unit,
-            columns=InputColumns({"timestamp": time, "price": price, "agg_trade_id": agg_trade_id}),
+            columns={"timestamp": time, "price": price, "agg_trade_id": agg_trade_id},
         )
 
     def to_backtesting(

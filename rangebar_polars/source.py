@@ -8,7 +8,8 @@ input; reading stops once there are rows enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from rangebar_polars import _internal
-from rangebar_polars._columns import InputColumns, key_columns
+from rangebar_polars._columns import input_columns, key_columns
 from rangebar_polars._parameters import check_features, check_flag, check_time_unit
 from rangebar_polars._typing import By, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
@@ -58,16 +59,19 @@ class _Trades:
             rows_are_of_input=rows_are_of_input,
         )
 
-    def batches(self, columns: list[str] | None) -> Iterator[pl.DataFrame]:
-        """
-        The input batch by batch, in order, streamed: these columns, all where None.
+    def columns(self, parts: Iterable[str]) -> list[str]:
+        """Names of the key columns and of the columns that play some parts, each once."""
+        names = [name for part, name in self.names.items() if part in parts]
+        return list(dict.fromkeys([*self.by, *names]))
 
-        The first batch is empty, so that a machine knows its dtypes whatever the input holds.
-        """
-        frame = self.frame if columns is None else self.frame.select(columns)
-        yield frame.collect_schema().to_frame()
-        batches = frame.collect_batches(engine="streaming", lazy=True, maintain_order=True)
-        for batch in batches:
+    def empty(self, columns: list[str]) -> pl.DataFrame:
+        """A batch of no rows, from which a machine learns its dtypes."""
+        return self.frame.select(columns).collect_schema().to_frame()
+
+    def batches(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        """Some columns of the input, batch by batch, in order, streamed. The first batch is empty."""
+        yield self.empty(columns)
+        for batch in self.frame.select(columns).collect_batches(engine="streaming", lazy=True, maintain_order=True):
             if batch.height:
                 yield batch
 
@@ -90,7 +94,7 @@ def scan_bars(
     include_incomplete: bool,
     same_timestamp_gate: bool,
     time_unit: TimeUnit | None,
-    columns: InputColumns,
+    columns: Mapping[str, str | None],
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
     table = _internal.bar_columns(check_features(features))
@@ -106,7 +110,7 @@ def scan_bars(
         columns=columns,
     )
     probe = trades.stream(list(reads), rows_are_of_input=True)
-    probe.push(frame.select(_needed(trades, [*trades.names])).collect_schema().to_frame())
+    probe.push(trades.empty(trades.columns(trades.names)))
     schema = probe.take().schema
 
     def source(
@@ -115,10 +119,9 @@ def scan_bars(
         del batch_size  # batches of bars are as large as the batches of trades make them
         wanted = list(schema) if with_columns is None else with_columns
         kept, rest = trades.filtered(predicate, n_rows)
-        asked = {*wanted, *(rest.meta.root_names() if rest is not None else ())}
+        asked = _asked(wanted, rest)
         computed = [name for name in reads if name in asked]
-        parts = {part for name in computed for part in reads[name]}
-        inputs = _needed(trades, ["timestamp", "price", *parts])
+        inputs = trades.columns({"timestamp", "price", *(part for name in computed for part in reads[name])})
         stream = kept.stream(computed, rows_are_of_input=kept is trades)
 
         def bars() -> Iterator[pl.DataFrame]:
@@ -144,7 +147,7 @@ def scan_bar_ids(
     name: str,
     same_timestamp_gate: bool,
     time_unit: TimeUnit | None,
-    columns: InputColumns,
+    columns: Mapping[str, str | None],
 ) -> pl.LazyFrame:
     """The trades in a frame with the number of their bar, as a source."""
     trades = _trades(
@@ -157,9 +160,8 @@ def scan_bar_ids(
     if name in available:
         msg = f"the input has a column `{name}`: give the bar numbers another with `name`"
         raise RangeBarError(msg)
-    trades.stream([], rows_are_of_input=True).bar_ids(
-        frame.select(_needed(trades, [*trades.names])).collect_schema().to_frame()
-    )
+    needed = trades.columns(trades.names)
+    trades.stream([], rows_are_of_input=True).bar_ids(trades.empty(needed))
     schema = {**available, name: pl.UInt64()}
 
     def source(
@@ -168,8 +170,8 @@ def scan_bar_ids(
         del batch_size  # batches go out as they come in
         wanted = list(schema) if with_columns is None else with_columns
         kept, rest = trades.filtered(predicate, n_rows)
-        asked = {*wanted, *(rest.meta.root_names() if rest is not None else ())}
-        inputs = list(dict.fromkeys([*_needed(trades, [*trades.names]), *(c for c in available if c in asked)]))
+        asked = _asked(wanted, rest)
+        inputs = list(dict.fromkeys([*needed, *(column for column in available if column in asked)]))
         stream = kept.stream([], rows_are_of_input=kept is trades)
         numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in kept.batches(inputs))
         return _limited(numbered, wanted, rest, n_rows)
@@ -185,7 +187,7 @@ def _trades(
     *,
     same_timestamp_gate: bool,
     time_unit: TimeUnit | None,
-    columns: InputColumns,
+    columns: Mapping[str, str | None],
 ) -> _Trades:
     available = frame.collect_schema()
     return _Trades(
@@ -194,14 +196,13 @@ def _trades(
         same_timestamp_gate=check_flag("same_timestamp_gate", same_timestamp_gate),
         time_unit=check_time_unit(time_unit),
         by=key_columns(by, available, output),
-        names=columns.resolve(available.names()),
+        names=input_columns(columns, available.names()),
     )
 
 
-def _needed(trades: _Trades, parts: list[str]) -> list[str]:
-    """Names of the key columns and of the columns that play some parts, each once."""
-    names = [trades.names[part] for part in trades.names if part in parts]
-    return list(dict.fromkeys([*trades.by, *names]))
+def _asked(wanted: list[str], predicate: pl.Expr | None) -> set[str]:
+    """The columns wanted and those that a predicate looks at."""
+    return {*wanted, *(() if predicate is None else predicate.meta.root_names())}
 
 
 def _limited(
@@ -239,7 +240,7 @@ def _conjuncts(predicate: pl.Expr) -> list[pl.Expr]:
 
 
 def _all(terms: list[pl.Expr]) -> pl.Expr | None:
-    return pl.all_horizontal(terms) if len(terms) > 1 else (terms[0] if terms else None)
+    return functools.reduce(pl.Expr.__and__, terms) if terms else None
 
 
 def _register(source: _Source, schema: dict[str, pl.DataType], name: str, detail: str) -> pl.LazyFrame:

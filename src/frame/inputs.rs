@@ -45,6 +45,20 @@ impl ColumnNames {
     }
 }
 
+/// A time unit by its name.
+///
+/// # Errors
+///
+/// Another name.
+pub fn time_unit(name: &str) -> Result<CoreUnit, FrameError> {
+    match name {
+        "ms" => Ok(CoreUnit::Milliseconds),
+        "us" => Ok(CoreUnit::Microseconds),
+        "ns" => Ok(CoreUnit::Nanoseconds),
+        _ => Err(FrameError(format!("`time_unit` must be \"ms\", \"us\" or \"ns\", got {name:?}"))),
+    }
+}
+
 /// Dtype of the time column and the unit of its integers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeColumn {
@@ -103,10 +117,8 @@ impl NumberColumn {
             DataType::Float64 => Self::F64(s.f64()?.clone()),
             DataType::Float32 => Self::F32(s.f32()?.clone()),
             DataType::Decimal(_, scale) => Self::Decimal(s.decimal()?.physical().clone(), *scale as u32),
-            DataType::UInt64 | DataType::Int128 | DataType::UInt128 => {
-                Self::Decimal(resize(s, &DataType::Int128)?.i128()?.clone(), 0)
-            }
-            dtype if dtype.is_integer() => Self::I64(resize(s, &DataType::Int64)?.i64()?.clone()),
+            DataType::Int128 => Self::Decimal(s.i128()?.clone(), 0),
+            DataType::Int64 => Self::I64(s.i64()?.clone()),
             dtype => {
                 return Err(FrameError(format!(
                     "`{name}` must be Float64, Float32, Decimal or an integer, got {dtype:?}"
@@ -125,18 +137,19 @@ impl NumberColumn {
     }
 }
 
-/// Integers in another width; null where a value does not fit, which [`first_unreadable`] finds.
-fn resize(s: &Series, dtype: &DataType) -> PolarsResult<Series> {
-    if s.dtype() == dtype { Ok(s.clone()) } else { s.cast(dtype) }
+/// A column as it is held: integers in 64 bits, or 128 where prices and quantities need them. Null where a
+/// value does not fit, which [`first_unreadable`] finds.
+fn hold(part: Part, s: &Series) -> PolarsResult<Series> {
+    let dtype = match s.dtype() {
+        DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_number(part) => DataType::Int128,
+        dtype if dtype.is_integer() && part != Part::Time => DataType::Int64,
+        _ => return Ok(s.clone()),
+    };
+    if *s.dtype() == dtype { Ok(s.clone()) } else { s.cast(&dtype) }
 }
 
 /// The first value of a column that cannot be read: null, or an integer wider than we hold.
-fn first_unreadable(part: Part, s: &Series) -> PolarsResult<Option<(usize, Part, Rule)>> {
-    let held = match s.dtype() {
-        DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_id(part) => s.cast(&DataType::Int64)?,
-        DataType::UInt128 => s.cast(&DataType::Int128)?,
-        _ => s.clone(),
-    };
+fn first_unreadable(part: Part, s: &Series, held: &Series) -> PolarsResult<Option<(usize, Part, Rule)>> {
     if held.null_count() == 0 {
         return Ok(None);
     }
@@ -158,8 +171,8 @@ fn first_unreadable(part: Part, s: &Series) -> PolarsResult<Option<(usize, Part,
     Ok(Some((row, part, rule)))
 }
 
-fn is_id(part: Part) -> bool {
-    matches!(part, Part::AggTradeId | Part::FirstTradeId | Part::LastTradeId)
+fn is_number(part: Part) -> bool {
+    matches!(part, Part::Price | Part::Quantity)
 }
 
 /// Columns of trades that passed the gate, with aligned chunks.
@@ -187,6 +200,15 @@ impl TradeColumns {
     ) -> Result<Self, FrameError> {
         let mut columns: Vec<(Part, Series)> = PARTS.iter().filter_map(|&p| Some((p, find(p)?))).collect();
         align_chunks(&mut columns);
+        let mut unreadable: Option<(usize, Part, Rule)> = None;
+        for (part, s) in &mut columns {
+            let held = hold(*part, s)?;
+            let found = first_unreadable(*part, s, &held)?;
+            if found.is_some_and(|(row, ..)| unreadable.is_none_or(|(first, ..)| row < first)) {
+                unreadable = found;
+            }
+            *s = held;
+        }
         let get = |part: Part| columns.iter().find(|(p, _)| *p == part).map(|(_, s)| s);
         let required = |part: Part| {
             get(part).ok_or_else(|| FrameError(format!("the trades have no column `{}`", names.get(part))))
@@ -198,13 +220,6 @@ impl TradeColumns {
             let name = names.get(Part::Time);
             let (expected, got) = (&time.dtype, time_series.dtype());
             return Err(FrameError(format!("`{name}` must stay {expected:?} throughout the input, got {got:?}")));
-        }
-        let mut unreadable: Option<(usize, Part, Rule)> = None;
-        for (part, s) in &columns {
-            let found = first_unreadable(*part, s)?;
-            if found.is_some_and(|(row, ..)| unreadable.is_none_or(|(first, ..)| row < first)) {
-                unreadable = found;
-            }
         }
         let side = get(Part::IsBuyerMaker).map(|s| booleans(names.get(Part::IsBuyerMaker), s)).transpose()?;
         let quantity = get(Part::Quantity).map(|s| NumberColumn::new(names.get(Part::Quantity), s)).transpose()?;
@@ -273,7 +288,7 @@ fn integers(name: &str, s: &Series) -> Result<Int64Chunked, FrameError> {
     if !s.dtype().is_integer() {
         return Err(FrameError(format!("`{name}` must be an integer, got {:?}", s.dtype())));
     }
-    Ok(resize(s, &DataType::Int64)?.i64()?.clone())
+    Ok(s.i64()?.clone())
 }
 
 fn booleans(name: &str, s: &Series) -> Result<BooleanChunked, FrameError> {

@@ -5,20 +5,9 @@ use std::collections::HashMap;
 use polars::prelude::Series;
 use serde::Deserialize;
 
-use crate::core::{Column as Part, RangeRule, TimeUnit};
+use crate::core::{Column as Part, RangeRule};
+use crate::frame::inputs::time_unit;
 use crate::frame::{ColumnNames, FrameError, TimeColumn};
-
-/// Unit of Int64 times.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Milliseconds.
-    Ms,
-    /// Microseconds.
-    Us,
-    /// Nanoseconds.
-    Ns,
-}
 
 /// What decides where bars begin and end, and what the columns are called.
 #[derive(Debug, Deserialize)]
@@ -26,7 +15,7 @@ pub enum Unit {
 pub struct Parameters {
     threshold_dbps: u32,
     same_timestamp_gate: bool,
-    time_unit: Option<Unit>,
+    time_unit: Option<String>,
     names: HashMap<String, String>,
 }
 
@@ -67,11 +56,7 @@ impl Parameters {
 
     /// The time column among the fields of the trades.
     pub fn time_column(&self, fields: &[Series]) -> Result<TimeColumn, FrameError> {
-        let unit = self.time_unit.map(|unit| match unit {
-            Unit::Ms => TimeUnit::Milliseconds,
-            Unit::Us => TimeUnit::Microseconds,
-            Unit::Ns => TimeUnit::Nanoseconds,
-        });
+        let unit = self.time_unit.as_deref().map(time_unit).transpose()?;
         let names = self.names()?;
         let name = names.get(Part::Time);
         let series = fields.iter().find(|s| s.name() == Part::Time.name());

@@ -12,6 +12,7 @@ pub use self::python::{TradeStream, bar_columns, check_threshold};
 use crate::core::block::Buffers;
 use crate::core::{
     BarBuilder, ClosedBar, Column as Part, Gathered, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit,
+    Trades,
 };
 use crate::frame::output::bar_series;
 use crate::frame::schema::BarColumn;
@@ -164,36 +165,19 @@ impl GroupedBars {
         self.builders.resize_with(self.groups.len(), || BarBuilder::new(self.parameters.rule, time.unit));
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
-        // The earliest row that fails, of any group.
-        let mut failure: Option<(usize, RowError)> = None;
-        let mut closed = Vec::new();
         let piece = PIECE_ROWS.max(PIECE_ROWS_OF_GROUP * self.groups.len());
-        let all = columns.chunks().next();
-        let pieces = (0..end).step_by(piece).map(|start| start..end.min(start + piece));
-        for (all, rows) in pieces.filter_map(|rows| Some((all.as_ref()?, rows))) {
-            let layout = Layout::new(&groups[rows.clone()], rows.start);
-            let trades = all.slice(rows);
-            let trades = match layout.order() {
-                Some(order) => self.gathered.gather(&trades, order),
-                None => trades,
-            };
-            for rows in layout.runs() {
-                closed.clear();
-                let group = groups[layout.row(rows.start)];
-                let builder = &mut self.builders[group as usize];
-                let (first_bar, first_row) = (builder.closed(), builder.rows());
-                match builder.push(trades.slice(rows.clone()), &mut self.buffers, &mut closed) {
-                    Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, &layout),
-                    Err(error) => {
-                        let row = layout.row(rows.start + (error.row - first_row) as usize);
-                        if failure.is_none_or(|(first, _)| row < first) {
-                            failure = Some((row, error));
-                        }
-                    }
-                }
-            }
-            if failure.is_some() {
-                break;
+        let mut failure = None;
+        if let Some(all) = columns.chunks().next() {
+            let mut starts = (0..end).step_by(piece);
+            while let (None, Some(start)) = (&failure, starts.next()) {
+                let rows = start..end.min(start + piece);
+                let layout = Layout::new(&groups[rows.clone()], start);
+                let trades = all.slice(rows);
+                let trades = match layout.order() {
+                    Some(order) => self.gathered.gather(&trades, order),
+                    None => trades,
+                };
+                failure = push_runs(&mut self.builders, &mut self.buffers, trades, &groups, &layout, visit);
             }
         }
         let unreadable = unreadable.map(|(row, column, rule)| {
@@ -240,4 +224,33 @@ impl GroupedBars {
             format!("row {row_in_group} of {group}")
         }
     }
+}
+
+/// Pushes each run of trades into the machine of its group; returns the earliest row that fails, of any group.
+fn push_runs(
+    builders: &mut [BarBuilder<RangeRule>],
+    buffers: &mut Buffers,
+    trades: Trades<'_>,
+    groups: &[IdxSize],
+    layout: &Layout,
+    visit: &mut dyn FnMut(&Run<'_>, &Layout),
+) -> Option<(usize, RowError)> {
+    let mut failure: Option<(usize, RowError)> = None;
+    let mut closed = Vec::new();
+    for rows in layout.runs() {
+        closed.clear();
+        let group = groups[layout.row(rows.start)];
+        let builder = &mut builders[group as usize];
+        let (first_bar, first_row) = (builder.closed(), builder.rows());
+        match builder.push(trades.slice(rows.clone()), buffers, &mut closed) {
+            Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, layout),
+            Err(error) => {
+                let row = layout.row(rows.start + (error.row - first_row) as usize);
+                if failure.is_none_or(|(first, _)| row < first) {
+                    failure = Some((row, error));
+                }
+            }
+        }
+    }
+    failure
 }

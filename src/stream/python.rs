@@ -6,8 +6,8 @@ use pyo3::types::{PyBool, PyInt};
 use pyo3_polars::{PyDataFrame, PySeries};
 
 use super::{GroupedBars, Parameters};
-use crate::core::{Column as Part, RangeRule, ThresholdError, TimeUnit as CoreUnit};
-use crate::frame::inputs::PARTS;
+use crate::core::{Column as Part, RangeRule, ThresholdError};
+use crate::frame::inputs::{PARTS, time_unit as parse_unit};
 use crate::frame::{ColumnNames, FrameError, schema};
 
 pyo3::import_exception!(rangebar_polars.exceptions, RangeBarError);
@@ -71,7 +71,7 @@ impl TradeStream {
         }
         Ok(Self(GroupedBars::new(Parameters {
             rule: RangeRule::new(threshold_dbps, same_timestamp_gate).map_err(FrameError::from)?,
-            time_unit: time_unit.map(core_unit).transpose()?,
+            time_unit: time_unit.map(parse_unit).transpose()?,
             parts,
             names: column_names,
             by: by.into_iter().map(PlSmallStr::from).collect(),
@@ -98,14 +98,5 @@ impl TradeStream {
     /// The bars still forming.
     fn forming(&self, py: Python<'_>) -> PyResult<PyDataFrame> {
         Ok(PyDataFrame(py.detach(|| self.0.forming())?))
-    }
-}
-
-fn core_unit(unit: &str) -> Result<CoreUnit, FrameError> {
-    match unit {
-        "ms" => Ok(CoreUnit::Milliseconds),
-        "us" => Ok(CoreUnit::Microseconds),
-        "ns" => Ok(CoreUnit::Nanoseconds),
-        _ => Err(FrameError(format!("`time_unit` must be \"ms\", \"us\" or \"ns\", got {unit:?}"))),
     }
 }
