@@ -2,6 +2,7 @@
 The figures that the documentation quotes, as ratios in one run: `python -m benches.figures [--rows N]`.
 
 Time: bars from zstd Parquet beside a streaming reduction of the same columns, in turn, the median of the pairs.
+Continuing: each case beside the plain one, likewise; calls in ns and checkpoints in us, the median of the runs.
 Memory: the peak of `sink_parquet` at a fifth and at all of the rows, each in a process of its own.
 Import: `import rangebar_polars` beside `import polars`, each in a process of its own, the median.
 """
@@ -14,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
@@ -32,6 +35,30 @@ INPUT = (
     "last_trade_id",
 )
 """Columns that bars with the ten features read."""
+
+THRESHOLDS = [50, 100, 150, 200, 250, 300, 500, 1_000]
+"""Eight thresholds for one pass, beside one of 250 dbps."""
+
+FRAME_ROWS = 1_000
+"""Rows of a frame of a live feed."""
+
+KEYS = 300
+"""Symbols of a live feed that come in turn."""
+
+CALLS = 10_000
+"""Trades that are pushed one by one."""
+
+GROUPS = 2_000
+"""Symbols of a large checkpoint."""
+
+SILENCE = timedelta(seconds=10)
+"""What counts as a silence: there are some fourteen hundred in a million sample trades."""
+
+MAY = pl.col("open_time").is_between(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC), closed="left")
+"""The month that is read out of a year."""
+
+Trade: TypeAlias = tuple[int, float, float, bool, int, int, int, str | None]
+"""What `push_trade` takes, in its order."""
 
 PAIRS = 9
 
@@ -60,6 +87,9 @@ def main() -> None:
         for lake, size in ((small, rows // 5), (large, rows)):
             rb.datasets.write_sample_lake(lake, rows=size)
         _time(small, rows // 5)
+        _continuing(small, rows // 5)
+        _live()
+        _checkpoints()
         _memory([(small, rows // 5), (large, rows)], Path(folder) / "bars.parquet")
     _imports()
 
@@ -75,11 +105,124 @@ def _time(lake: Path, rows: int) -> None:
         ),
     }
     for name, (query, reads) in queries.items():
-        pairs = [(_seconds(query), _seconds(partial(_floor, frame, reads))) for _ in range(PAIRS)]
-        bars, floor = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+        bars, floor, ratio = _paired(query, partial(_floor, frame, reads))
         speed = rows / bars / 1e6
         print(f"{name}: {speed:.1f} M trades/s, {bars:.3f} s, floor {floor:.3f} s, ratio {ratio:.2f}")
+
+
+def _continuing(lake: Path, rows: int) -> None:
+    frame = pl.scan_parquet(lake, hive_partitioning=False)
+    _beside("eight thresholds beside one", partial(_bars, frame, THRESHOLDS), partial(_bars, frame, 250))
+    gaps = rb.gaps(frame, by="symbol", max_gap=SILENCE)
+    reads = ("symbol", "timestamp", "agg_trade_id")
+    _beside("gaps beside their floor", partial(_streamed, gaps), partial(_floor, frame, reads))
+    year = lake.with_name("year.parquet")
+    write_year(year, rows)
+    bars = pl.scan_parquet(year).rangebar.bars(25, by="symbol", reset="1d")
+    _beside("a month of a year beside the year", partial(_streamed, bars.filter(MAY)), partial(_streamed, bars))
+
+
+def _live() -> None:
+    trades = rb.datasets.sample_trades(1_000_000).select(INPUT)
+    frames = list(trades.iter_slices(FRAME_ROWS))
+    _beside(
+        'reset="1d" beside none',
+        lambda: trades.select(rb.range_bars(250, reset="1d")),
+        lambda: trades.select(rb.range_bars(250)),
+    )
+    _beside(f"frames of {FRAME_ROWS:,} rows beside one", partial(push_frames, frames), partial(push_frames, [trades]))
+    for name, keys in ((f"{KEYS} keys in turn", KEYS), ("no key", 0)):
+        opening, calls = still_trades(keys, CALLS)
+        streams = [open_stream(opening) for _ in range(PAIRS)]
+        ours = statistics.median(_seconds(partial(push_trades, stream.push_trade, calls)) for stream in streams)
+        floor = statistics.median(_seconds(partial(push_trades, nothing, calls)) for _ in range(PAIRS))
+        print(f"push_trade, {name}: {ours / CALLS * 1e9:.0f} ns a call, an empty function {floor / CALLS * 1e9:.0f} ns")
+
+
+def _checkpoints() -> None:
+    for groups, times in ((1, 1_000), (GROUPS, 10)):
+        stream = open_stream(still_trades(groups, 0)[0])
+        data = stream.checkpoint()
+        each = 1e6 / times
+        save, load = (
+            statistics.median(_seconds(partial(_repeat, call, times)) for _ in range(PAIRS)) * each
+            for call in (stream.checkpoint, partial(rb.BarStream.restore, data))
+        )
+        print(f"checkpoint, symbols {groups:,}: {save:.1f} us, restore {load:.1f} us, {len(data):,} bytes")
+
+
+def write_year(file: Path, rows: int) -> None:
+    """Write trades of one symbol that are spread over the year 2024, in row groups of a few days each."""
+    trades = rb.datasets.sample_trades(rows)
+    first, last = trades["timestamp"][0], trades["timestamp"][-1]
+    stretch = (datetime(2025, 1, 1, tzinfo=UTC) - first) // (last - first)
+    time = first + (pl.col("timestamp") - first) * stretch
+    trades.with_columns(time.alias("timestamp")).write_parquet(
+        file, compression="zstd", row_group_size=max(1, rows // 100)
+    )
+
+
+def push_frames(frames: Iterable[pl.DataFrame]) -> list[pl.DataFrame]:
+    """The bars that a new stream gives for some frames."""
+    stream = rb.BarStream(250)
+    return [stream.push(frame) for frame in frames]
+
+
+def still_trades(keys: int, calls: int) -> tuple[list[Trade], list[Trade]]:
+    """
+    A trade that opens a bar for each key, and `calls` more of which none closes it: there is one price.
+
+    The keys come in turn; with 0 keys there is none.
+    """
+    symbols: list[str | None] = [f"SYM{key:04}" for key in range(keys)]
+    symbols = symbols or [None]
+    trades = [
+        (1_704_067_200_000_000 + row, 42_283.59, 0.01, row % 3 == 0, row, row, row, symbols[row % len(symbols)])
+        for row in range(len(symbols) + calls)
+    ]
+    return trades[: len(symbols)], trades[len(symbols) :]
+
+
+def open_stream(opening: list[Trade]) -> rb.BarStream:
+    """A stream that has seen the trades that open a bar for each key."""
+    stream = rb.BarStream(250, by=None if opening[0][-1] is None else "symbol", time_unit="us")
+    push_trades(stream.push_trade, opening)
+    return stream
+
+
+def push_trades(push: Callable[..., object], trades: Iterable[Trade]) -> None:
+    """Push trades one by one."""
+    for trade in trades:
+        push(*trade)
+
+
+def nothing(*_: object) -> None:
+    """The floor of a call."""
+
+
+def _bars(frame: pl.LazyFrame, threshold_dbps: int | list[int]) -> pl.DataFrame:
+    return _streamed(frame.rangebar.bars(threshold_dbps, by="symbol"))
+
+
+def _streamed(frame: pl.LazyFrame) -> pl.DataFrame:
+    return frame.collect(engine="streaming")
+
+
+def _repeat(call: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        call()
+
+
+def _beside(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+    first, second, ratio = _paired(ours, theirs)
+    print(f"{name}: {first:.3f} s beside {second:.3f} s, ratio {ratio:.2f}")
+
+
+def _paired(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float, float]:
+    """Medians of two queries that run in turn, and of their ratios."""
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(PAIRS)]
+    first, second = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return first, second, statistics.median(one / other for one, other in pairs)
 
 
 def _floor(frame: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
 """Unit of Int64 times."""
+
+Reset: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
+"""Calendar periods in UTC with which bars end; weeks begin on Sunday."""
+
+Overlap: TypeAlias = Literal["error", "skip"]
+"""What becomes of trades that a stream has already seen."""
 
 BarFeature: TypeAlias = Literal[
     "duration_us",
@@ -27,3 +33,9 @@ By: TypeAlias = str | Sequence[str] | None
 
 PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id"]
 """Expressions that the compiled library has."""
+
+
+class ArrowStream(Protocol):
+    """A frame that hands over its data by the Arrow PyCapsule protocol."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...

@@ -22,6 +22,7 @@ _OHLC: Final = {"open": "Open", "high": "High", "low": "Low", "close": "Close"}
 _OHLCV: Final = {**_OHLC, "volume": "Volume"}
 _INDEX: Final = "close_time"
 _SYMBOL: Final = "symbol"
+_THRESHOLD: Final = "threshold_dbps"
 _NAMED_GROUPS: Final = 10
 """Groups that an error names before it only counts."""
 
@@ -42,8 +43,8 @@ def to_backtesting(
     symbol
         The group wanted, where there are several: a value of the only group key; with several keys a value
         of the key named `symbol`, or a mapping ``{key: value}``. Group keys are the columns to the left of
-        `open_time` (of `close_time`, where that comes first or `open_time` was projected away) and a column
-        named `symbol` wherever it stands.
+        `open_time` (of `close_time`, where that comes first or `open_time` was projected away) and columns
+        named `symbol` or `threshold_dbps` wherever they stand.
     extra
         Further columns to keep, one name or several.
 
@@ -164,7 +165,7 @@ def _check_time(dtype: pl.DataType) -> None:
 def _key_columns(schema: pl.Schema) -> list[str]:
     names = list(schema)
     first = min(names.index(name) for name in ("open_time", _INDEX) if name in schema)
-    return [name for name in names if names.index(name) < first or name == _SYMBOL]
+    return [name for name in names if names.index(name) < first or name in (_SYMBOL, _THRESHOLD)]
 
 
 def _wanted_group(symbol: object | Mapping[str, object], keys: list[str]) -> dict[str, object]:
@@ -180,10 +181,11 @@ def _wanted_group(symbol: object | Mapping[str, object], keys: list[str]) -> dic
                 msg = f"`symbol` names `{key}`, which is no group key; the keys are {_listed(keys)}"
                 raise RangeBarError(msg)
         return wanted
-    if len(keys) > 1 and _SYMBOL not in keys:
+    named = [key for key in keys if key != _THRESHOLD] or keys
+    if len(named) > 1 and _SYMBOL not in named:
         msg = f"`symbol` must be a mapping of the group keys {_listed(keys)} to values, got {symbol!r}"
         raise RangeBarError(msg)
-    return {_SYMBOL if len(keys) > 1 else keys[0]: symbol}
+    return {_SYMBOL if len(named) > 1 else named[0]: symbol}
 
 
 def _predicates(wanted: dict[str, object], schema: pl.Schema) -> list[pl.Expr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import polars as pl
@@ -9,19 +10,22 @@ import polars.selectors as cs
 
 from rangebar_polars import _internal
 from rangebar_polars._columns import REQUIRED
-from rangebar_polars._parameters import check_features, check_flag, check_time_unit
+from rangebar_polars._parameters import bar_parameters, check_features, check_flag, check_one_threshold
 from rangebar_polars._plugin import register
-from rangebar_polars._typing import BarFeature, TimeUnit
+from rangebar_polars._typing import BarFeature, Reset, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["range_bar_id", "range_bars"]
 
 
 def range_bars(
-    threshold_dbps: int,
+    threshold_dbps: int | Sequence[int],
     *,
     features: Sequence[BarFeature] | None = None,
+    reset: Reset | None = None,
+    max_gap: str | dt.timedelta | None = None,
     include_incomplete: bool = False,
+    include_orphans: bool = False,
     same_timestamp_gate: bool = True,
     time: str | pl.Expr = "timestamp",
     price: str | pl.Expr = "price",
@@ -43,11 +47,17 @@ def range_bars(
     ----------
     threshold_dbps
         Distance of the limits from the open in decimal basis points, 1 to 100000 (1 dbps = 0.001 %, so 250 is
-        0.25 %).
+        0.25 %); or a list of them, whose bars stand together and name theirs in `threshold_dbps`.
     features
         Feature columns, in this order; all ten by default, none with `[]`.
+    reset
+        Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+    max_gap
+        The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h") or a timedelta.
     include_incomplete
         Whether the bar still forming at the end follows, with `close_reason` "end".
+    include_orphans
+        Whether bars that a reset or a gap ended are among them, with `close_reason` "reset" or "gap".
     same_timestamp_gate
         Whether a trade at the very time of the bar's open cannot close it.
     time
@@ -71,7 +81,9 @@ def range_bars(
         `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64), `first_trade_id`,
         `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`,
         `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count` (UInt64),
-        `close_reason` (Enum), and the features. What needs the side is null where `is_buyer_maker` is absent.
+        `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features. Bars stand in
+        the order of the rows that ended them: the closing trade, or the first trade behind an orphan. What needs
+        the side is null where `is_buyer_maker` is absent.
 
     Raises
     ------
@@ -121,10 +133,14 @@ def range_bars(
         "last_trade_id": last_trade_id,
     }
     trades = _trades(columns)
+    bars = bar_parameters(
+        threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
+    )
     kwargs = {
-        "trades": _parameters(threshold_dbps, columns, same_timestamp_gate=same_timestamp_gate, time_unit=time_unit),
+        "trades": {"bars": bars, "names": _names(columns)},
         "features": names,
         "include_incomplete": check_flag("include_incomplete", include_incomplete),
+        "include_orphans": check_flag("include_orphans", include_orphans),
     }
     return register("range_bars", trades, kwargs).alias("bars")
 
@@ -134,6 +150,8 @@ def range_bar_id(
     price: str | pl.Expr = "price",
     *,
     threshold_dbps: int,
+    reset: Reset | None = None,
+    max_gap: str | dt.timedelta | None = None,
     same_timestamp_gate: bool = True,
     agg_trade_id: str | pl.Expr | None = None,
     time_unit: TimeUnit | None = None,
@@ -141,8 +159,8 @@ def range_bar_id(
     """
     Number of the range bar that each trade is in: UInt64, from 0, same length as the input.
 
-    The bars are those of :func:`range_bars`; the bar still forming has a number too. Group by the number to
-    aggregate anything over the trades of each bar.
+    The bars are those of :func:`range_bars`; the bar still forming and the orphans have numbers too. Group by
+    the number to aggregate anything over the trades of each bar.
 
     Parameters
     ----------
@@ -152,6 +170,10 @@ def range_bar_id(
         Column of Float64, Float32, Decimal or any integer, above zero.
     threshold_dbps
         Distance of the limits from the open in decimal basis points, 1 to 100000 (250 is 0.25 %).
+    reset
+        Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+    max_gap
+        The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h") or a timedelta.
     same_timestamp_gate
         Whether a trade at the very time of the bar's open cannot close it.
     agg_trade_id
@@ -187,9 +209,13 @@ def range_bar_id(
     >>> trades.with_columns(bar=bar)["bar"].to_list()
     [0, 0, 0, 1, 0]
     """
+    check_one_threshold(threshold_dbps)
     columns = {"timestamp": time, "price": price, "agg_trade_id": agg_trade_id}
-    parameters = _parameters(threshold_dbps, columns, same_timestamp_gate=same_timestamp_gate, time_unit=time_unit)
-    return register("range_bar_id", _trades(columns), {"trades": parameters}).alias("bar_id")
+    bars = bar_parameters(
+        threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
+    )
+    kwargs = {"trades": {"bars": bars, "names": _names(columns)}}
+    return register("range_bar_id", _trades(columns), kwargs).alias("bar_id")
 
 
 def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
@@ -211,21 +237,10 @@ def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
     return pl.struct(*fields, *([cs.by_name(*optional, require_all=False)] if optional else []))
 
 
-def _parameters(
-    threshold_dbps: int,
-    columns: dict[str, str | pl.Expr | None],
-    *,
-    same_timestamp_gate: bool,
-    time_unit: TimeUnit | None,
-) -> dict[str, object]:
-    names = {
+def _names(columns: dict[str, str | pl.Expr | None]) -> dict[str, str]:
+    """What the columns are called in messages."""
+    return {
         part: column if isinstance(column, str) else column.meta.output_name(raise_if_undetermined=False) or part
         for part, column in columns.items()
         if column is not None
-    }
-    return {
-        "threshold_dbps": _internal.check_threshold(threshold_dbps),
-        "same_timestamp_gate": check_flag("same_timestamp_gate", same_timestamp_gate),
-        "time_unit": check_time_unit(time_unit),
-        "names": names,
     }

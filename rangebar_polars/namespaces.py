@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rangebar_polars._typing import BarFeature, By, TimeUnit
+from rangebar_polars._parameters import bar_parameters, check_features, check_one_threshold, check_overlap
+from rangebar_polars._typing import BarFeature, By, Overlap, Reset, TimeUnit
 from rangebar_polars.backtesting import to_backtesting
 from rangebar_polars.source import scan_bar_ids, scan_bars
+from rangebar_polars.state import BarState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +29,14 @@ class LazyFrameRangeBar:
 
     def bars(
         self,
-        threshold_dbps: int,
+        threshold_dbps: int | Sequence[int],
         *,
         by: By = None,
         features: Sequence[BarFeature] | None = None,
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
         include_incomplete: bool = False,
+        include_orphans: bool = False,
         same_timestamp_gate: bool = True,
         time: str = "timestamp",
         price: str = "price",
@@ -40,6 +46,8 @@ class LazyFrameRangeBar:
         first_trade_id: str | None = "first_trade_id",
         last_trade_id: str | None = "last_trade_id",
         time_unit: TimeUnit | None = None,
+        state: BarState | bytes | None = None,
+        overlap: Overlap = "error",
     ) -> pl.LazyFrame:
         """
         Range bars of trades, streamed.
@@ -53,14 +61,22 @@ class LazyFrameRangeBar:
         ----------
         threshold_dbps
             Distance of the limits from the open in decimal basis points, 1 to 100000 (1 dbps = 0.001 %, so 250
-            is 0.25 %).
+            is 0.25 %); or a list of them, whose bars come in one pass and name theirs in `threshold_dbps`.
         by
             Name or names of key columns; the bars of each key are its own. Any hashable dtype; rows of different
             keys may interleave. Null is a key like any other.
         features
             Feature columns, in this order; all ten by default, none with `[]`.
+        reset
+            Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday. The first trade
+            of a period opens a bar, so that bars do not depend on where the data began.
+        max_gap
+            The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h"; months are
+            calendar months in UTC) or a timedelta. A later trade opens a bar.
         include_incomplete
             Whether the bars still forming at the end follow, with `close_reason` "end".
+        include_orphans
+            Whether bars that a reset or a gap ended are among them, with `close_reason` "reset" or "gap".
         same_timestamp_gate
             Whether a trade at the very time of the bar's open cannot close it.
         time
@@ -78,17 +94,24 @@ class LazyFrameRangeBar:
             Columns of integers, the individual trades of a row; without them a row is one trade. None ignores them.
         time_unit
             "ms", "us" or "ns" where `time` is Int64.
+        state
+            What the bars go on from: a :class:`BarState`, which also has the new state when the query has run, or
+            the bytes of a checkpoint.
+        overlap
+            What becomes of trades that the state has already seen: "error", or "skip", which drops exactly those and
+            needs `agg_trade_id`.
 
         Returns
         -------
         LazyFrame
-            One row a bar, in the order of the closing trades, then the forming bars by first appearance of their
-            group: the key columns, `open_time` and `close_time` (dtype of `time`), `open`, `high`, `low`, `close`,
-            `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64),
+            One row a bar, in the order of the trades that ended them (the closing trade, or the first trade behind an
+            orphan; several thresholds that one trade touches in their order), then the forming bars by first appearance
+            of their group: the key columns, `open_time` and `close_time` (dtype of `time`), `open`, `high`, `low`,
+            `close`, `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64),
             `first_trade_id`, `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`,
             `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count`
-            (UInt64), `close_reason` (Enum), and the features. What needs the side is null where `is_buyer_maker` is
-            absent.
+            (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features. What
+            needs the side is null where `is_buyer_maker` is absent.
 
         Raises
         ------
@@ -100,7 +123,8 @@ class LazyFrameRangeBar:
         -----
         Memory is one forming bar a group and one batch of trades, however long the input. Columns that are not
         selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
-        input, where it prunes hive partitions and row groups; `head(n)` stops reading. The optional columns under
+        input, where it prunes hive partitions and row groups; with a `reset`, so is one on `open_time` or `close_time`,
+        widened to the period; `head(n)` stops reading. The optional columns under
         their default names may be missing; a column named otherwise must exist.
 
         Examples
@@ -128,12 +152,19 @@ class LazyFrameRangeBar:
         """
         return scan_bars(
             self._frame,
-            threshold_dbps,
+            bar_parameters(
+                threshold_dbps,
+                same_timestamp_gate=same_timestamp_gate,
+                reset=reset,
+                max_gap=max_gap,
+                time_unit=time_unit,
+            ),
             by=by,
-            features=features,
+            features=check_features(features),
             include_incomplete=include_incomplete,
-            same_timestamp_gate=same_timestamp_gate,
-            time_unit=time_unit,
+            include_orphans=include_orphans,
+            state=state,
+            overlap=check_overlap(overlap),
             columns={
                 "timestamp": time,
                 "price": price,
@@ -151,6 +182,8 @@ class LazyFrameRangeBar:
         *,
         by: By = None,
         name: str = "bar_id",
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
         same_timestamp_gate: bool = True,
         time: str = "timestamp",
         price: str = "price",
@@ -168,6 +201,10 @@ class LazyFrameRangeBar:
             Name or names of key columns; bars are counted within each key.
         name
             Name of the new column.
+        reset
+            Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+        max_gap
+            The longest time between two trades of one bar: a Polars duration string or a timedelta.
         same_timestamp_gate
             Whether a trade at the very time of the bar's open cannot close it.
         time
@@ -183,7 +220,7 @@ class LazyFrameRangeBar:
         -------
         LazyFrame
             All columns and rows of the input in their order, and `name` (UInt64): 0 in the first bar of each group.
-            The bar still forming has a number too.
+            The bar still forming and the orphans have numbers too.
 
         Raises
         ------
@@ -192,7 +229,8 @@ class LazyFrameRangeBar:
 
         Notes
         -----
-        Memory and push-down are those of :meth:`bars`.
+        Memory and push-down are those of :meth:`bars`, but that nothing is said to the input of times: bars are
+        counted from the first trade.
 
         Examples
         --------
@@ -202,13 +240,18 @@ class LazyFrameRangeBar:
         >>> trades.rangebar.with_bar_id(250, time="t", price="p", time_unit="ms").collect()["bar_id"].to_list()
         [0, 0, 1]
         """
+        check_one_threshold(threshold_dbps)
         return scan_bar_ids(
             self._frame,
-            threshold_dbps,
+            bar_parameters(
+                threshold_dbps,
+                same_timestamp_gate=same_timestamp_gate,
+                reset=reset,
+                max_gap=max_gap,
+                time_unit=time_unit,
+            ),
             by=by,
             name=name,
-            same_timestamp_gate=same_timestamp_gate,
-            time_unit=time_unit,
             columns={"timestamp": time, "price": price, "agg_trade_id": agg_trade_id},
         )
 
@@ -258,11 +301,14 @@ class DataFrameRangeBar:
 
     def bars(
         self,
-        threshold_dbps: int,
+        threshold_dbps: int | Sequence[int],
         *,
         by: By = None,
         features: Sequence[BarFeature] | None = None,
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
         include_incomplete: bool = False,
+        include_orphans: bool = False,
         same_timestamp_gate: bool = True,
         time: str = "timestamp",
         price: str = "price",
@@ -272,6 +318,8 @@ class DataFrameRangeBar:
         first_trade_id: str | None = "first_trade_id",
         last_trade_id: str | None = "last_trade_id",
         time_unit: TimeUnit | None = None,
+        state: BarState | bytes | None = None,
+        overlap: Overlap = "error",
     ) -> pl.DataFrame:
         """
         Range bars of trades.
@@ -290,7 +338,10 @@ class DataFrameRangeBar:
             threshold_dbps,
             by=by,
             features=features,
+            reset=reset,
+            max_gap=max_gap,
             include_incomplete=include_incomplete,
+            include_orphans=include_orphans,
             same_timestamp_gate=same_timestamp_gate,
             time=time,
             price=price,
@@ -300,6 +351,8 @@ class DataFrameRangeBar:
             first_trade_id=first_trade_id,
             last_trade_id=last_trade_id,
             time_unit=time_unit,
+            state=state,
+            overlap=overlap,
         ).collect()
 
     def with_bar_id(
@@ -308,6 +361,8 @@ class DataFrameRangeBar:
         *,
         by: By = None,
         name: str = "bar_id",
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
         same_timestamp_gate: bool = True,
         time: str = "timestamp",
         price: str = "price",
@@ -331,6 +386,8 @@ class DataFrameRangeBar:
             threshold_dbps,
             by=by,
             name=name,
+            reset=reset,
+            max_gap=max_gap,
             same_timestamp_gate=same_timestamp_gate,
             time=time,
             price=price,

@@ -3,26 +3,28 @@ The lazy path: bars as a source of the Polars engine, over the streamed input.
 
 The engine asks a source for the columns it wants, with a predicate and a number of rows. Only those columns are
 computed and only the input columns they need are read; what the predicate says of group keys is said to the
-input; reading stops once there are rows enough.
+input, and with a reset what it says of time; reading stops once there are rows enough.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from rangebar_polars import _internal
 from rangebar_polars._columns import input_columns, key_columns
-from rangebar_polars._parameters import check_features, check_flag, check_time_unit
-from rangebar_polars._typing import By, TimeUnit
+from rangebar_polars._parameters import check_flag
+from rangebar_polars._predicates import all_of, split_keys, time_bounds
+from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
+from rangebar_polars.state import BarState
 
-__all__ = ["scan_bar_ids", "scan_bars"]
+__all__ = ["batches", "limited", "register_source", "scan_bar_ids", "scan_bars", "stream_options"]
 
 _HAND_OVER = 4_096
 """
@@ -35,28 +37,53 @@ bars, made a query over ten million trades a fifth longer.
 _Source: TypeAlias = Callable[[list[str] | None, pl.Expr | None, int | None, int | None], Iterator[pl.DataFrame]]
 
 
+def stream_options(
+    bars: Mapping[str, object],
+    *,
+    names: Mapping[str, str | None],
+    by: list[str],
+    features: list[str] | None = None,
+    include_orphans: bool = False,
+    overlap: str = "error",
+) -> dict[str, Any]:
+    """What a stream is told, in the form in which the library takes it and a checkpoint keeps it."""
+    return {
+        "bars": bars,
+        "names": dict(names),
+        "by": by,
+        "features": features,
+        "include_orphans": check_flag("include_orphans", include_orphans),
+        "overlap": overlap,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Trades:
     """The input and what decides where its bars begin and end."""
 
     frame: pl.LazyFrame
-    threshold_dbps: int
-    same_timestamp_gate: bool
-    time_unit: TimeUnit | None
-    by: list[str]
+    options: dict[str, Any]
     names: dict[str, str]
     """Names of the columns by the parts that they play."""
+    is_whole: bool = True
+    """Whether all rows of the user's input are read."""
+    since: str | None = None
+    """The instant before which nothing is read."""
 
-    def stream(self, columns: list[str], *, rows_are_of_input: bool) -> _internal.TradeStream:
-        """The machine that makes some columns of the bars."""
+    @property
+    def by(self) -> list[str]:
+        keys: list[str] = self.options["by"]
+        return keys
+
+    def stream(self, columns: list[str], inputs: list[str]) -> _internal.TradeStream:
+        """The machine that makes some columns of the bars of some columns of the input."""
         return _internal.TradeStream(
-            threshold_dbps=self.threshold_dbps,
-            same_timestamp_gate=self.same_timestamp_gate,
-            time_unit=self.time_unit,
-            names=list(self.names.items()),
-            by=self.by,
+            json.dumps(self.options),
+            parts=list(self.names),
             columns=columns,
-            rows_are_of_input=rows_are_of_input,
+            schema=self.frame.select(inputs).collect_schema().to_frame(),
+            rows_are_of_input=self.is_whole,
+            since=self.since,
         )
 
     def columns(self, parts: Iterable[str]) -> list[str]:
@@ -64,96 +91,168 @@ class _Trades:
         names = [name for part, name in self.names.items() if part in parts]
         return list(dict.fromkeys([*self.by, *names]))
 
-    def empty(self, columns: list[str]) -> pl.DataFrame:
-        """A batch of no rows, from which a machine learns its dtypes."""
-        return self.frame.select(columns).collect_schema().to_frame()
+    def of_keys(self, terms: list[pl.Expr]) -> _Trades:
+        """The trades of the groups that some terms leave."""
+        on_keys = all_of(terms)
+        return self if on_keys is None else replace(self, frame=self.frame.filter(on_keys), is_whole=False)
 
-    def batches(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        """Some columns of the input, batch by batch, in order, streamed. The first batch is empty."""
-        yield self.empty(columns)
-        for batch in self.frame.select(columns).collect_batches(engine="streaming", lazy=True, maintain_order=True):
-            if batch.height:
-                yield batch
-
-    def filtered(self, predicate: pl.Expr | None, n_rows: int | None) -> tuple[_Trades, pl.Expr | None]:
+    def of_periods(self, lower: list[pl.Expr], upper: list[pl.Expr]) -> _Trades:
         """
-        The trades of the groups that a predicate leaves, and what is left of the predicate.
+        The trades of the calendar periods that bars between some bounds can lie in.
 
-        A number of rows counts rows before the predicate, so with one nothing may be left out of the input.
+        A bar lies in one period, and no trade of another period has a say in it.
         """
-        on_keys, rest = (None, predicate) if n_rows is not None else _split(predicate, self.by)
-        return (self if on_keys is None else replace(self, frame=self.frame.filter(on_keys))), rest
+        name = self.names["timestamp"]
+        dtype = self.frame.collect_schema()[name]
+        unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else self.options["bars"]["time_unit"]
+        kept = self
+        for bounds, is_lower in ((lower, True), (upper, False)):
+            for time in (_instant(bound, dtype) for bound in bounds):
+                if time is None:
+                    continue
+                first, last = _internal.period_bounds(time, unit, self.options["bars"]["reset"])
+                edge = _literal(first if is_lower else last + 1, dtype)
+                if edge is None:
+                    continue
+                within = pl.col(name) >= edge if is_lower else pl.col(name) < edge
+                kept = replace(kept, frame=kept.frame.filter(within))
+                if is_lower:
+                    kept = replace(kept, is_whole=False, since=str(pl.select(edge).item()))
+        return kept
+
+
+def _instant(bound: pl.Expr, dtype: pl.DataType) -> int | None:
+    """A literal in the unit of a time dtype, where the two can be compared as instants."""
+    value = pl.select(bound).to_series()
+    if isinstance(dtype, pl.Datetime):
+        is_date = value.dtype == pl.Date and dtype.time_zone is None
+        has_zone = isinstance(value.dtype, pl.Datetime) and value.dtype.time_zone is not None
+        if not is_date and (not isinstance(value.dtype, pl.Datetime) or has_zone != (dtype.time_zone is not None)):
+            return None
+        value = value.cast(pl.Datetime(dtype.time_unit)) if is_date else value.dt.cast_time_unit(dtype.time_unit)
+    elif not value.dtype.is_numeric():
+        return None
+    time: int | None = value.to_physical().cast(pl.Int64, strict=False).item()
+    return time
+
+
+def _literal(time: int, dtype: pl.DataType) -> pl.Expr | None:
+    """The beginning of a period as a literal of a time dtype; None beyond what the dtype or Python knows."""
+    if not isinstance(dtype, pl.Datetime):
+        return pl.lit(time, dtype=dtype) if -(2**63) <= time < 2**63 else None
+    utc = pl.Datetime(dtype.time_unit, None if dtype.time_zone is None else "UTC")
+    try:
+        instant = pl.Series([time], dtype=pl.Int64).cast(utc).item()
+    except (OverflowError, TypeError, ValueError):
+        return None
+    edge = pl.lit(instant, dtype=utc)
+    return edge if dtype.time_zone in (None, "UTC") else edge.dt.convert_time_zone(str(dtype.time_zone))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bars:
+    """Bars of trades, as the engine asks for them."""
+
+    trades: _Trades
+    reads: dict[str, list[str]]
+    """The parts that each column of the bars reads, beside time and price."""
+    include_incomplete: bool
+    include_orphans: bool
+    state: BarState | None
+
+    def source(
+        self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """What the engine calls."""
+        del batch_size  # batches of bars are as large as the batches of trades make them
+        wanted = [*self.trades.by, *self.reads] if with_columns is None else with_columns
+        kept, rest = self.trades, predicate
+        # A number of rows counts rows before the predicate, and a state is that of all trades: with either, nothing
+        # may be left out of the input.
+        if n_rows is None and self.state is None:
+            kept, rest = self.pushed(wanted, predicate)
+        asked = _asked(wanted, rest)
+        computed = [name for name in self.reads if name in asked]
+        parts = {"timestamp", "price", *(part for name in computed for part in self.reads[name])}
+        inputs = kept.columns(kept.names if self.state is not None else parts)
+        enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
+        return limited(self.frames(kept, computed, inputs, enough), wanted, rest, n_rows)
+
+    def pushed(self, wanted: list[str], predicate: pl.Expr | None) -> tuple[_Trades, pl.Expr | None]:
+        """The trades that a predicate on the bars leaves, and what is left of the predicate."""
+        on_keys, others = split_keys(predicate, self.trades.by)
+        kept, rest = self.trades.of_keys(on_keys), all_of(others)
+        if self.trades.options["bars"]["reset"] is None:
+            return kept, rest
+        lower, upper = time_bounds(others, {"open_time", "close_time"})
+        if (self.include_incomplete and self.trades.by) or _counts_rows(_asked(wanted, rest), self.trades.names):
+            lower = []  # the order of the forming bars, or an id, tells how the input begins
+        if self.include_incomplete or self.include_orphans:
+            upper = []  # a later trade tells an orphan from a bar that still forms
+        return kept.of_periods(lower, upper), rest
+
+    def frames(self, trades: _Trades, computed: list[str], inputs: list[str], enough: int) -> Iterator[pl.DataFrame]:
+        """Some columns of the bars, a frame whenever there are enough."""
+        stream = trades.stream(computed, inputs)
+        if self.state is not None:
+            self.state.begin(stream)
+        for batch in batches(trades.frame, inputs):
+            if stream.push(batch) >= enough:
+                yield stream.take()
+        yield stream.take()
+        if self.include_incomplete:
+            yield stream.forming()
+        if self.state is not None:
+            self.state.end(stream)
 
 
 def scan_bars(
     frame: pl.LazyFrame,
-    threshold_dbps: int,
+    bars: Mapping[str, object],
     *,
     by: By,
-    features: Sequence[str] | None,
+    features: list[str] | None,
     include_incomplete: bool,
-    same_timestamp_gate: bool,
-    time_unit: TimeUnit | None,
+    include_orphans: bool,
     columns: Mapping[str, str | None],
+    state: BarState | bytes | None,
+    overlap: str,
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
-    table = _internal.bar_columns(check_features(features))
+    table = _internal.bar_columns(features, isinstance(bars["threshold_dbps"], list))
     reads = {name: parts for name, _, parts in table}
-    check_flag("include_incomplete", include_incomplete)
-    trades = _trades(
-        frame,
-        threshold_dbps,
-        by,
-        list(reads),
-        same_timestamp_gate=same_timestamp_gate,
-        time_unit=time_unit,
-        columns=columns,
+    available = frame.collect_schema()
+    options = stream_options(
+        bars,
+        names=columns,
+        by=key_columns(by, available, list(reads)),
+        features=features,
+        include_orphans=include_orphans,
+        overlap=overlap,
     )
-    probe = trades.stream(list(reads), rows_are_of_input=True)
-    probe.push(trades.empty(trades.columns(trades.names)))
-    schema = probe.take().schema
-
-    def source(
-        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        del batch_size  # batches of bars are as large as the batches of trades make them
-        wanted = list(schema) if with_columns is None else with_columns
-        kept, rest = trades.filtered(predicate, n_rows)
-        asked = _asked(wanted, rest)
-        computed = [name for name in reads if name in asked]
-        inputs = trades.columns({"timestamp", "price", *(part for name in computed for part in reads[name])})
-        stream = kept.stream(computed, rows_are_of_input=kept is trades)
-
-        def bars() -> Iterator[pl.DataFrame]:
-            enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
-            for batch in kept.batches(inputs):
-                if stream.push(batch) >= enough:
-                    yield stream.take()
-            yield stream.take()
-            if include_incomplete:
-                yield stream.forming()
-
-        return _limited(bars(), wanted, rest, n_rows)
-
-    detail = f"threshold_dbps={trades.threshold_dbps}, by={trades.by}"
-    return _register(source, dict(schema), "RANGE BARS", detail)
+    trades = _Trades(frame=frame, options=options, names=input_columns(columns, available.names()))
+    probe = trades.stream(list(reads), trades.columns(trades.names))
+    state = BarState(state) if isinstance(state, bytes) else state
+    if state is not None:
+        state.begin(probe)
+    source = _Bars(
+        trades=trades,
+        reads=reads,
+        include_incomplete=check_flag("include_incomplete", include_incomplete),
+        include_orphans=include_orphans,
+        state=state,
+    )
+    detail = f"threshold_dbps={bars['threshold_dbps']}, by={trades.by}"
+    return register_source(source.source, dict(probe.take().schema), "RANGE BARS", detail)
 
 
 def scan_bar_ids(
-    frame: pl.LazyFrame,
-    threshold_dbps: int,
-    *,
-    by: By,
-    name: str,
-    same_timestamp_gate: bool,
-    time_unit: TimeUnit | None,
-    columns: Mapping[str, str | None],
+    frame: pl.LazyFrame, bars: Mapping[str, object], *, by: By, name: str, columns: Mapping[str, str | None]
 ) -> pl.LazyFrame:
     """The trades in a frame with the number of their bar, as a source."""
-    trades = _trades(
-        frame, threshold_dbps, by, [], same_timestamp_gate=same_timestamp_gate, time_unit=time_unit, columns=columns
-    )
     available = frame.collect_schema()
+    options = stream_options(bars, names=columns, by=key_columns(by, available, []), features=[])
+    trades = _Trades(frame=frame, options=options, names=input_columns(columns, available.names()))
     if not isinstance(name, str):
         msg = f"`name` takes the name of the new column, got {name!r}"
         raise RangeBarError(msg)
@@ -161,7 +260,7 @@ def scan_bar_ids(
         msg = f"the input has a column `{name}`: give the bar numbers another with `name`"
         raise RangeBarError(msg)
     needed = trades.columns(trades.names)
-    trades.stream([], rows_are_of_input=True).bar_ids(trades.empty(needed))
+    trades.stream([], needed)
     schema = {**available, name: pl.UInt64()}
 
     def source(
@@ -169,35 +268,27 @@ def scan_bar_ids(
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # batches go out as they come in
         wanted = list(schema) if with_columns is None else with_columns
-        kept, rest = trades.filtered(predicate, n_rows)
+        kept, rest = trades, predicate
+        if n_rows is None:  # a number of rows counts rows before the predicate
+            on_keys, others = split_keys(predicate, trades.by)
+            kept, rest = trades.of_keys(on_keys), all_of(others)
         asked = _asked(wanted, rest)
         inputs = list(dict.fromkeys([*needed, *(column for column in available if column in asked)]))
-        stream = kept.stream([], rows_are_of_input=kept is trades)
-        numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in kept.batches(inputs))
-        return _limited(numbered, wanted, rest, n_rows)
+        stream = kept.stream([], inputs)
+        numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in batches(kept.frame, inputs))
+        return limited(numbered, wanted, rest, n_rows)
 
-    return _register(source, schema, "RANGE BAR IDS", f"threshold_dbps={trades.threshold_dbps}, by={trades.by}")
+    return register_source(source, schema, "RANGE BAR IDS", f"threshold_dbps={bars['threshold_dbps']}, by={trades.by}")
 
 
-def _trades(
-    frame: pl.LazyFrame,
-    threshold_dbps: int,
-    by: By,
-    output: list[str],
-    *,
-    same_timestamp_gate: bool,
-    time_unit: TimeUnit | None,
-    columns: Mapping[str, str | None],
-) -> _Trades:
-    available = frame.collect_schema()
-    return _Trades(
-        frame=frame,
-        threshold_dbps=_internal.check_threshold(threshold_dbps),
-        same_timestamp_gate=check_flag("same_timestamp_gate", same_timestamp_gate),
-        time_unit=check_time_unit(time_unit),
-        by=key_columns(by, available, output),
-        names=input_columns(columns, available.names()),
-    )
+def _counts_rows(asked: set[str], names: Mapping[str, str]) -> bool:
+    """Whether a column is asked for that counts the rows of the input, since it has no ids."""
+    without_ids: set[str] = set()
+    if "agg_trade_id" not in names:
+        without_ids |= {"first_agg_trade_id", "last_agg_trade_id"}
+        if "first_trade_id" not in names:
+            without_ids |= {"first_trade_id", "last_trade_id"}
+    return bool(asked & without_ids)
 
 
 def _asked(wanted: list[str], predicate: pl.Expr | None) -> set[str]:
@@ -205,7 +296,15 @@ def _asked(wanted: list[str], predicate: pl.Expr | None) -> set[str]:
     return {*wanted, *(() if predicate is None else predicate.meta.root_names())}
 
 
-def _limited(
+def batches(frame: pl.LazyFrame, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """Some columns of the input, batch by batch, in order, streamed. The first batch is empty."""
+    yield frame.select(columns).collect_schema().to_frame()
+    for batch in frame.select(columns).collect_batches(engine="streaming", lazy=True, maintain_order=True):
+        if batch.height:
+            yield batch
+
+
+def limited(
     frames: Iterator[pl.DataFrame], wanted: list[str], predicate: pl.Expr | None, n_rows: int | None
 ) -> Iterator[pl.DataFrame]:
     """The wanted columns of those of the first `n_rows` rows that a predicate leaves; then reading stops."""
@@ -220,28 +319,6 @@ def _limited(
             return
 
 
-def _split(predicate: pl.Expr | None, keys: list[str]) -> tuple[pl.Expr | None, pl.Expr | None]:
-    """The part of a conjunction that speaks of nothing but group keys, and the rest."""
-    on_keys: list[pl.Expr] = []
-    rest: list[pl.Expr] = []
-    for term in [] if predicate is None else _conjuncts(predicate):
-        names = term.meta.root_names()
-        (on_keys if names and set(names) <= set(keys) else rest).append(term)
-    return _all(on_keys), _all(rest)
-
-
-def _conjuncts(predicate: pl.Expr) -> list[pl.Expr]:
-    operands = predicate.meta.pop()
-    if len(operands) == 2:  # noqa: PLR2004
-        for left, right in (operands, operands[::-1]):
-            if (left & right).meta.eq(predicate):
-                return [*_conjuncts(left), *_conjuncts(right)]
-    return [predicate]
-
-
-def _all(terms: list[pl.Expr]) -> pl.Expr | None:
-    return functools.reduce(pl.Expr.__and__, terms) if terms else None
-
-
-def _register(source: _Source, schema: dict[str, pl.DataType], name: str, detail: str) -> pl.LazyFrame:
+def register_source(source: _Source, schema: dict[str, pl.DataType], name: str, detail: str) -> pl.LazyFrame:
+    """A LazyFrame that asks a source."""
     return register_io_source(source, schema=schema, is_pure=True, explain_name=name, explain_detail=detail)

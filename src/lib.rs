@@ -23,7 +23,9 @@ static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::n
 #[pyo3::pymodule]
 mod _internal {
     #[pymodule_export]
-    use crate::stream::{TradeStream, bar_columns, check_threshold};
+    use crate::stream::{
+        GapStream, PushStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds,
+    };
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -6,7 +6,10 @@ the definition says integers, exact rationals where it rounds, and one IEEE divi
 
 from __future__ import annotations
 
+import calendar
+import datetime as dt
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -17,10 +20,23 @@ if TYPE_CHECKING:
 Cell: TypeAlias = int | float | str | None
 Number: TypeAlias = int | float | Decimal
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
+Reset: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
+CloseReason: TypeAlias = Literal["threshold", "reset", "gap", "end"]
 
 DECIMALS = 8
 EPS = 2.220446049250313e-16
-MICROSECONDS = {"ms": Fraction(1000), "us": Fraction(1), "ns": Fraction(1, 1000)}
+EPOCH = dt.date(1970, 1, 1)
+MICROSECONDS = {
+    "ns": Fraction(1, 1000),
+    "us": Fraction(1),
+    "ms": Fraction(10**3),
+    "s": Fraction(10**6),
+    "m": Fraction(60 * 10**6),
+    "h": Fraction(3_600 * 10**6),
+    "d": Fraction(86_400 * 10**6),
+    "w": Fraction(7 * 86_400 * 10**6),
+}
+MONTHS = {"mo": 1, "q": 3, "y": 12}
 
 
 class Trade(NamedTuple):
@@ -44,8 +60,18 @@ class Trade(NamedTuple):
 
 
 class Bar(NamedTuple):
+    """The trades of a bar and the index of the row that ended it; for the forming bar the number of rows."""
+
     trades: list[Trade]
-    close_reason: Literal["threshold", "end"]
+    close_reason: CloseReason
+    ended_by: int
+
+
+class Span(NamedTuple):
+    """A length of time: calendar months, and microseconds on top of them."""
+
+    months: int
+    microseconds: Fraction
 
 
 def fixed(x: Number) -> int:
@@ -101,16 +127,68 @@ def closes(bar: list[Trade], threshold_dbps: int, *, gate: bool) -> bool:
     return outside and not (gate and bar[-1].time == bar[0].time)
 
 
-def split(trades: Sequence[Trade], threshold_dbps: int, *, gate: bool = True) -> list[Bar]:
+def span(text: str | dt.timedelta) -> Span:
+    """What a duration string such as "1mo12h" or a timedelta says."""
+    if isinstance(text, dt.timedelta):
+        return Span(0, Fraction(text // dt.timedelta.resolution))
+    assert re.fullmatch(r"([0-9]+[a-z]+)+", text), text
+    terms = [(int(count), unit) for count, unit in re.findall(r"([0-9]+)([a-z]+)", text)]
+    assert all(unit in MONTHS or unit in MICROSECONDS for _, unit in terms), text
+    return Span(
+        sum(count * MONTHS.get(unit, 0) for count, unit in terms),
+        sum((count * MICROSECONDS.get(unit, Fraction(0)) for count, unit in terms), Fraction(0)),
+    )
+
+
+def later(time_us: Fraction, by: Span) -> Fraction:
+    """The time a span later in UTC; a day that its month does not have is the last of that month."""
+    days, rest = divmod(time_us, MICROSECONDS["d"])
+    date = EPOCH + dt.timedelta(days=days)
+    year, month = divmod(12 * date.year + date.month - 1 + by.months, 12)
+    _, length = calendar.monthrange(year, month + 1)
+    moved = dt.date(year, month + 1, min(date.day, length)) - EPOCH
+    return moved.days * MICROSECONDS["d"] + rest + by.microseconds
+
+
+def period(time_us: Fraction, reset: Reset) -> tuple[int, ...]:
+    """A name of the calendar period in UTC that holds the time."""
+    date = EPOCH + dt.timedelta(days=math.floor(time_us / MICROSECONDS["d"]))
+    if reset == "1d":
+        return (date.toordinal(),)
+    if reset == "1w":
+        return (date.toordinal() // 7,)  # 7 January of the year 1 was a Sunday
+    return (date.year, date.month) if reset == "1mo" else (date.year,)
+
+
+def split(
+    trades: Sequence[Trade],
+    threshold_dbps: int,
+    *,
+    gate: bool = True,
+    reset: Reset | None = None,
+    max_gap: str | dt.timedelta | None = None,
+    time_unit: TimeUnit = "us",
+) -> list[Bar]:
     """Every trade in exactly one bar; the last bar is the forming one if its reason is "end"."""
+    longest = None if max_gap is None else span(max_gap)
     bars: list[Bar] = []
     forming: list[Trade] = []
-    for trade in trades:
+    for row, trade in enumerate(trades):
+        if forming and (reset is not None or longest is not None):
+            previous, now = (t.time * MICROSECONDS[time_unit] for t in (forming[-1], trade))
+            broken: CloseReason | None = None
+            if reset is not None and period(previous, reset) != period(now, reset):
+                broken = "reset"
+            elif longest is not None and now > later(previous, longest):
+                broken = "gap"
+            if broken is not None:
+                bars.append(Bar(forming, broken, row))
+                forming = []
         forming.append(trade)
         if closes(forming, threshold_dbps, gate=gate):
-            bars.append(Bar(forming, "threshold"))
+            bars.append(Bar(forming, "threshold", row))
             forming = []
-    return [*bars, Bar(forming, "end")] if forming else bars
+    return [*bars, Bar(forming, "end", len(trades))] if forming else bars
 
 
 def ratio(numerator: float, denominator: float, *, otherwise: float) -> float:

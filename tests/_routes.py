@@ -1,26 +1,30 @@
 """Every way from trades to bars as one function, and the exact comparison of what they return.
 
-`ROUTES[name](frame, threshold_dbps, by=..., **options)` gives the same frame for every name: bars in the order of
-their closing trades, forming bars after them by first appearance of their group. `oracle_bars` is the slow one.
+`ROUTES[name](frame, threshold_dbps, by=..., **options)` gives the same frame for every name: bars by the row that
+ended them, forming bars after them by first appearance of their group, and bars of one row in the order of the
+thresholds. `oracle_bars` is the slow one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import polars as pl
 from polars.testing import assert_frame_equal
 
 import rangebar_polars as rb
-from tests._oracle import Cell, TimeUnit, row, split, trades_of
+from tests._oracle import Cell, Reset, TimeUnit, row, split, trades_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime as dt
 
+Thresholds: TypeAlias = int | Sequence[int]
 Engine: TypeAlias = Literal["in-memory", "streaming"]
 
 ENGINES: tuple[Engine, ...] = ("in-memory", "streaming")
 OPTIONAL = ("is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id")
+EVERY_BAR = {"include_incomplete": True, "include_orphans": True}
 CLOSE_REASON = pl.Enum(["threshold", "reset", "gap", "end"])
 FEATURES: dict[str, pl.DataType] = {
     "duration_us": pl.Int64(),
@@ -40,8 +44,10 @@ SIDE_COLUMNS = (
 )
 
 
-def bar_schema(time: pl.DataType, features: Sequence[str] | None = None) -> dict[str, pl.DataType]:
-    """Names and dtypes of bars without group keys, in order; None means the ten features."""
+def bar_schema(
+    time: pl.DataType, features: Sequence[str] | None = None, *, several: bool = False
+) -> dict[str, pl.DataType]:
+    """Names and dtypes of bars of one threshold or several without group keys, in order; None: the ten features."""
     floats = ("open", "high", "low", "close", "volume", "turnover", "vwap")
     sides = ("buy_volume", "sell_volume", "buy_turnover", "sell_turnover")
     ids = ("first_trade_id", "last_trade_id", "first_agg_trade_id", "last_agg_trade_id")
@@ -54,13 +60,14 @@ def bar_schema(time: pl.DataType, features: Sequence[str] | None = None) -> dict
         **dict.fromkeys(sides, pl.Float64()),
         **dict.fromkeys(("buy_trade_count", "sell_trade_count"), pl.UInt64()),
         "close_reason": CLOSE_REASON,
+        **({"threshold_dbps": pl.UInt32()} if several else {}),
         **{name: FEATURES[name] for name in (FEATURES if features is None else features)},
     }
 
 
 class Route(Protocol):
     def __call__(
-        self, frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any
+        self, frame: pl.DataFrame, threshold_dbps: Thresholds, *, by: Sequence[str] = (), **options: Any
     ) -> pl.DataFrame: ...
 
 
@@ -68,12 +75,14 @@ def _by(by: Sequence[str]) -> list[str] | None:
     return list(by) or None
 
 
-def eager(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
+def eager(frame: pl.DataFrame, threshold_dbps: Thresholds, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
     return frame.rangebar.bars(threshold_dbps, by=_by(by), **options)
 
 
 def lazy(engine: Engine) -> Route:
-    def route(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
+    def route(
+        frame: pl.DataFrame, threshold_dbps: Thresholds, *, by: Sequence[str] = (), **options: Any
+    ) -> pl.DataFrame:
         return frame.lazy().rangebar.bars(threshold_dbps, by=_by(by), **options).collect(engine=engine)
 
     return route
@@ -82,37 +91,65 @@ def lazy(engine: Engine) -> Route:
 def expression(engine: Engine) -> Route:
     """`select` without keys, `group_by().agg()` with them; counts of rows put the order back."""
 
-    def route(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
+    def route(
+        frame: pl.DataFrame, threshold_dbps: Thresholds, *, by: Sequence[str] = (), **options: Any
+    ) -> pl.DataFrame:
         bars = rb.range_bars(threshold_dbps=threshold_dbps, **options)
         if not by:
             return frame.lazy().select(bars).unnest("bars").collect(engine=engine)
-        groups = frame.lazy().with_row_index("_row").group_by(by).agg(bars, pl.col("_row")).with_row_index("_group")
-        position = pl.col("agg_record_count").cum_sum().over("_group") - 1
-        forming = pl.col("close_reason") == "end"
-        first, closing = pl.col("_row").list.first(), pl.col("_row").list.get(position)
-        order = pl.when(forming).then(first + frame.height).otherwise(closing)
-        out = groups.collect(engine=engine).explode("bars").unnest("bars")
-        return out.sort(order).drop("_group", "_row")
+        every = rb.range_bars(threshold_dbps=threshold_dbps, **{**options, "features": [], **EVERY_BAR})
+        aggregated = frame.lazy().with_row_index("_row").group_by(by).agg(bars, every.alias("_every"), "_row")
+        groups = aggregated.collect(engine=engine)
+        order: list[int] = []
+        for bars_of_group, rows in zip(groups["_every"], groups["_row"], strict=True):
+            order += places(bars_of_group.struct.unnest(), rows.to_list(), frame.height, options)
+        out = groups.select(*by, "bars").explode("bars").unnest("bars")
+        return (
+            out.with_columns(pl.Series("_place", order, dtype=pl.Int64))
+            .sort("_place", maintain_order=True)
+            .drop("_place")
+        )
 
     return route
 
 
-def loop(frame: pl.DataFrame, threshold_dbps: int, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
+def loop(frame: pl.DataFrame, threshold_dbps: Thresholds, *, by: Sequence[str] = (), **options: Any) -> pl.DataFrame:
     """A Python loop over the groups, each by itself."""
     if not by:
         return eager(frame, threshold_dbps, **options)
-    keys = frame.select(by)
-    closed, forming = [], []
+    parts = []
     for rows in group_rows(frame, by):
-        bars = frame[rows].rangebar.bars(threshold_dbps, **options)
-        ends = [rows[n - 1] for n in bars["agg_record_count"].cum_sum()]
-        bars = pl.concat([keys[[rows[0]] * bars.height], bars], how="horizontal")
-        bars = bars.with_columns(pl.Series("_row", ends, dtype=pl.UInt32))
-        closed.append(bars.filter(pl.col("close_reason") != "end"))
-        forming.append(bars.filter(pl.col("close_reason") == "end"))
-    if not closed:
+        group = frame[rows]
+        bars = eager(group, threshold_dbps, **options)
+        every = eager(group, threshold_dbps, **{**options, "features": [], **EVERY_BAR})
+        keys = frame.select(by)[[rows[0]] * bars.height]
+        order = pl.Series("_place", places(every, rows, frame.height, options), dtype=pl.Int64)
+        parts.append(pl.concat([keys, bars, order.to_frame()], how="horizontal"))
+    if not parts:
         return eager(frame, threshold_dbps, by=by, **options)
-    return pl.concat([pl.concat(closed).sort("_row"), *forming]).drop("_row")
+    return pl.concat(parts).sort("_place", maintain_order=True).drop("_place")
+
+
+def places(every: pl.DataFrame, rows: Sequence[int], height: int, options: dict[str, Any]) -> list[int]:
+    """Where the bars of one group that the options ask for stand among those of all groups, from all its bars.
+
+    `rows` are the group's rows. A bar closed by its threshold stands at its own last row, an orphan at the row behind
+    it, the forming bar behind all rows.
+    """
+    wanted = {"threshold"}
+    wanted |= {"reset", "gap"} if options.get("include_orphans") else set()
+    wanted |= {"end"} if options.get("include_incomplete") else set()
+    behind: dict[int | None, int] = {}
+    out = []
+    for bar in every.iter_rows(named=True):
+        threshold, reason = bar.get("threshold_dbps"), bar["close_reason"]
+        behind[threshold] = behind.get(threshold, 0) + bar["agg_record_count"]
+        if reason in wanted:
+            forming = reason == "end"
+            out.append(height + rows[0] if forming else rows[behind[threshold] - (reason == "threshold")])
+    assert set(behind.values()) == {len(rows)}, "every row is in one bar of each threshold"
+    assert out == sorted(out), "bars of a group by the row that ended them"
+    return out
 
 
 def group_rows(frame: pl.DataFrame, by: Sequence[str]) -> list[list[int]]:
@@ -125,33 +162,39 @@ def group_rows(frame: pl.DataFrame, by: Sequence[str]) -> list[list[int]]:
 
 def oracle_bars(
     frame: pl.DataFrame,
-    threshold_dbps: int,
+    threshold_dbps: Thresholds,
     *,
     by: Sequence[str] = (),
     include_incomplete: bool = False,
+    include_orphans: bool = False,
     same_timestamp_gate: bool = True,
+    reset: Reset | None = None,
+    max_gap: str | dt.timedelta | None = None,
     time_unit: TimeUnit | None = None,
 ) -> pl.DataFrame:
     """The slow oracle over the same frame: default column names, all features."""
     dtype = frame.schema["timestamp"]
     unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else time_unit
     assert unit is not None
-    closed: list[tuple[int, dict[str, Cell]]] = []
-    forming: list[tuple[int, dict[str, Cell]]] = []
+    thresholds = [threshold_dbps] if isinstance(threshold_dbps, int) else threshold_dbps
+    left_out = {None if include_incomplete else "end", *(() if include_orphans else ("reset", "gap"))}
+    placed: list[tuple[int, int, dict[str, Cell]]] = []
     for rows in group_rows(frame, by):
         group = frame[rows]
         optional = {name: group[name].to_list() for name in OPTIONAL if name in frame.columns}
         time, price, quantity = group["timestamp"].to_physical(), group["price"], group["quantity"]
         trades = trades_of(time.to_list(), price.to_list(), quantity.to_list(), **optional)
-        end = -1
-        for bar in split(trades, threshold_dbps, gate=same_timestamp_gate):
-            end += len(bar.trades)
-            (closed if bar.close_reason == "threshold" else forming).append((rows[end], row(bar, unit)))
-    ordered = sorted(closed, key=lambda bar: bar[0]) + (forming if include_incomplete else [])
-    keys = frame.select(by)[[end for end, _ in ordered]] if by else pl.DataFrame()
-    schema = bar_schema(dtype)
+        for threshold in thresholds:
+            bars = split(trades, threshold, gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=unit)
+            for bar in (bar for bar in bars if bar.close_reason not in left_out):
+                forming = bar.close_reason == "end"
+                place = frame.height + rows[0] if forming else rows[bar.ended_by]
+                placed.append((place, rows[0], row(bar, unit) | {"threshold_dbps": threshold}))
+    placed.sort(key=lambda bar: bar[0])  # stable: thresholds stay in the order given
+    keys = frame.select(by)[[first for _, first, _ in placed]] if by else pl.DataFrame()
+    schema = bar_schema(dtype, several=not isinstance(threshold_dbps, int))
     columns = [
-        pl.Series(name, [cells[name] for _, cells in ordered], pl.Int64 if name.endswith("_time") else target).cast(
+        pl.Series(name, [cells[name] for _, _, cells in placed], pl.Int64 if name.endswith("_time") else target).cast(
             target
         )
         for name, target in schema.items()

@@ -5,8 +5,9 @@ Prices walk on a tick of the order of the threshold, so that most frames close b
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,6 +26,11 @@ OPENS_RAW = (1, 2, 100, 123_456, 10**8, 4_228_358_000_000, 9 * 10**12)  # 1e-8, 
 QUANTITY_STEPS_RAW = (0, 1, 12_345, 10**8, 5 * 10**21)  # none, dust, usual, whole units, up to 1e15
 SUM_LIMIT = 10**38  # a sum of price x quantity stays within 128 bits
 TIME_UNITS: dict[TimeUnit, int] = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+RESETS = ("1d", "1w", "1mo", "1y")
+MAX_GAPS = (
+    *("0s", "1ns", "1500us", "1s", "20m", "1h", "1d12h", "40h", "3d", "1w", "1mo", "1mo2d", "1q", "1y"),
+    *(dt.timedelta(hours=11), dt.timedelta(microseconds=1)),
+)
 KEYS: tuple[tuple[pl.DataType, tuple[Any, ...]], ...] = (
     (pl.String(), ("BTC", "ETH", "", "SOL")),
     (pl.Categorical(), ("BTC", "ETH", "BNB", "SOL")),
@@ -32,6 +38,34 @@ KEYS: tuple[tuple[pl.DataType, tuple[Any, ...]], ...] = (
     (pl.Int32(), (7, -1, 0, 3)),
     (pl.Date(), tuple(dt.date(2024, 1, d) for d in (2, 1, 4, 3))),
 )
+
+
+class Clock(NamedTuple):
+    """How the time of a frame runs."""
+
+    starts: tuple[int, ...]  # seconds since 1970
+    offsets: tuple[int, ...]  # ticks of the clock, on top of the start
+    paces: tuple[tuple[int | dt.timedelta, ...], ...]  # waits between rows of a group: ticks or lengths of time
+
+
+TICKS = Clock((1_704_067_200, 0, -3), (0,), ((0, 1, 0, 2, 1_500, 86_400_001),))  # ties in every third row
+CALENDAR = Clock(
+    starts=tuple(
+        calendar.timegm((year, month, day, 0, 0, 0))
+        for year, month, day in (
+            *[(1970, 1, 1), (1969, 12, 28), (1900, 2, 28), (2000, 2, 28), (2100, 2, 28)],
+            *[(2023, 12, 31), (2024, 1, 31), (2024, 2, 29), (2024, 6, 5)],
+        )
+    ),
+    offsets=(-1, 0, 1),
+    paces=(
+        (0, 0, 1, 1_500, dt.timedelta(minutes=10), dt.timedelta(hours=1), dt.timedelta(hours=11)),
+        (0, 0, 1, *(dt.timedelta(days=n) for n in (0.25, 1, 1.5, 4, 8))),
+        (0, 1, *(dt.timedelta(days=n) for n in (1, 14, 31))),
+        (0, 1, *(dt.timedelta(days=n) for n in (20, 180, 366))),
+    ),
+)
+SLOW_PACES = 2  # of 4,000 waits the longest of these paces stay within the 292 years of nanoseconds
 
 
 @dataclass(frozen=True)
@@ -43,17 +77,23 @@ class Trades:
     by: tuple[str, ...] = ()
     gate: bool = True
     options: dict[str, Any] = field(default_factory=dict)  # time_unit where the clock is an integer
+    breaks: dict[str, Any] = field(default_factory=dict)  # reset and max_gap
+
+    @property
+    def id_options(self) -> dict[str, Any]:
+        """What numbers of bars take too."""
+        return {"same_timestamp_gate": self.gate, **self.options, **self.breaks}
 
     @property
     def bar_options(self) -> dict[str, Any]:
-        return {"by": self.by, "same_timestamp_gate": self.gate, **self.options}
+        return {"by": self.by, **self.id_options}
 
 
 class Step(NamedTuple):
     """What one row draws."""
 
     group: int
-    wait: int
+    wait: int | dt.timedelta
     ticks: int
     lots: int
     size: int
@@ -62,17 +102,22 @@ class Step(NamedTuple):
     individual: int
 
 
-STEPS = st.builds(
-    Step,
-    group=st.integers(0, 3),
-    wait=st.sampled_from((0, 1, 0, 2, 1_500, 86_400_001)),  # ties in every third row
-    ticks=st.integers(-3, 3),
-    lots=st.integers(0, 20),
-    size=st.integers(0, len(QUANTITY_STEPS_RAW) - 1),
-    seller=st.booleans(),
-    id_gap=st.integers(1, 3),
-    individual=st.integers(1, 4),
-)
+def steps_of(pace: tuple[int | dt.timedelta, ...]) -> st.SearchStrategy[Step]:
+    """Steps whose waits are of one pace."""
+    return st.builds(
+        Step,
+        group=st.integers(0, 3),
+        wait=st.sampled_from(pace),
+        ticks=st.integers(-3, 3),
+        lots=st.integers(0, 20),
+        size=st.integers(0, len(QUANTITY_STEPS_RAW) - 1),
+        seller=st.booleans(),
+        id_gap=st.integers(1, 3),
+        individual=st.integers(1, 4),
+    )
+
+
+STEPS = steps_of(TICKS.paces[0])
 
 
 @st.composite
@@ -86,14 +131,16 @@ def trades(
     repeats: tuple[int, ...] = (1,),
     exact: bool = False,
     chunked_frame: bool = True,
+    clock: Clock = TICKS,
 ) -> Trades:
     """Valid trades.
 
     `exact` keeps prices and quantities to multiples of one half, so that sums of doubles are exact.
     """
     size = draw(st.integers(min_rows, max_rows))
-    steps = draw(st.lists(STEPS, min_size=size, max_size=size))
-    steps *= draw(st.sampled_from(repeats))
+    repeat = draw(st.sampled_from(repeats))
+    pace = draw(st.sampled_from(clock.paces if repeat == 1 else clock.paces[:SLOW_PACES]))
+    steps = draw(st.lists(steps_of(pace), min_size=size, max_size=size)) * repeat
     threshold = draw(st.sampled_from(THRESHOLDS))
     key_count = draw(st.integers(min_keys, max_keys))
     keyed = [step if key_count else step._replace(group=0) for step in steps]
@@ -104,7 +151,7 @@ def trades(
     if draw(st.integers(0, 3)):
         columns["is_buyer_maker"] = pl.Series([step.seller for step in keyed], dtype=pl.Boolean)
     options: dict[str, Any] = {}
-    columns["timestamp"] = draw(_times(keyed, options))
+    columns["timestamp"] = draw(_times(keyed, clock, options))
     by = ("market", "symbol")[2 - key_count :]
     for name in by:
         dtype, values = draw(st.sampled_from(KEYS))
@@ -180,20 +227,58 @@ def _ids(draw: st.DrawFn, steps: list[Step]) -> dict[str, pl.Series]:
 
 
 @st.composite
-def _times(draw: st.DrawFn, steps: list[Step], options: dict[str, Any]) -> pl.Series:
+def _times(draw: st.DrawFn, steps: list[Step], clock: Clock, options: dict[str, Any]) -> pl.Series:
     unit = draw(st.sampled_from(tuple(TIME_UNITS)))
-    start = draw(st.sampled_from((1_704_067_200, 0, -3))) * TIME_UNITS[unit]
-    clock: dict[int, int] = {}
+    start = draw(st.sampled_from(clock.starts)) * TIME_UNITS[unit] + draw(st.sampled_from(clock.offsets))
+    now: dict[int, int] = {}
     times = []
     for step in steps:
-        clock[step.group] = clock.get(step.group, start) + step.wait
-        times.append(clock[step.group])
+        now[step.group] = now.get(step.group, start) + ticks(step.wait, unit)
+        times.append(now[step.group])
     series = pl.Series(times, dtype=pl.Int64)
     zone = draw(st.sampled_from((None, "UTC", "Europe/Berlin", "integer")))
     if zone == "integer":
         options["time_unit"] = unit
         return series
     return series.cast(pl.Datetime(unit, zone))
+
+
+def ticks(wait: int | dt.timedelta, unit: TimeUnit) -> int:
+    """A length of time in ticks of a clock; an integer is ticks already."""
+    return wait if isinstance(wait, int) else wait // dt.timedelta.resolution * TIME_UNITS[unit] // TIME_UNITS["us"]
+
+
+# --------------------------------------------------------------------------- resets, gaps, thresholds
+
+
+def breaks() -> st.SearchStrategy[dict[str, Any]]:
+    """What ends bars before their threshold: `reset` and `max_gap`, none, one or both."""
+    return st.fixed_dictionaries(
+        {"reset": st.sampled_from((None, *RESETS)), "max_gap": st.sampled_from((None, *MAX_GAPS))}
+    )
+
+
+def flags() -> st.SearchStrategy[dict[str, Any]]:
+    """Which bars come out beside those closed by their threshold."""
+    return st.fixed_dictionaries({"include_incomplete": st.booleans(), "include_orphans": st.booleans()})
+
+
+@st.composite
+def broken_trades(draw: st.DrawFn, **shape: Any) -> Trades:
+    """Valid trades over hours to decades, and what ends their bars; parameters as for `trades`."""
+    return replace(draw(trades(clock=CALENDAR, **shape)), breaks=draw(breaks()))
+
+
+def any_trades(**shape: Any) -> st.SearchStrategy[Trades]:
+    """Valid trades, half of them with resets and gaps; parameters as for `trades`."""
+    return st.one_of(trades(**shape), broken_trades(**shape))
+
+
+@st.composite
+def threshold_lists(draw: st.DrawFn, around: int) -> list[int]:
+    """One to four thresholds in any order, those of a frame's walk among them."""
+    near = (around, max(around // 2, 1), min(2 * around, 100_000), min(3 * around, 100_000))
+    return draw(st.lists(st.sampled_from((*near, *THRESHOLDS)), min_size=1, max_size=4, unique=True))
 
 
 @st.composite

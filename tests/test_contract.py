@@ -281,7 +281,7 @@ def test_unknown_features_list_what_there_is(good: pl.DataFrame) -> None:
 # ----------------------------------------------------------------------------------------- threshold
 
 
-@pytest.mark.parametrize("threshold", [0, -1, 2.5, 250.0, 100_001, 2**70, "250", True, None, [250], math.nan])
+@pytest.mark.parametrize("threshold", [0, -1, 2.5, 250.0, 100_001, 2**70, "250", True, None, math.nan])
 def test_wrong_thresholds_say_what_is_allowed(good: pl.DataFrame, threshold: Any) -> None:
     calls = [
         lambda: good.rangebar.bars(threshold),
@@ -300,6 +300,18 @@ def test_wrong_thresholds_say_what_is_allowed(good: pl.DataFrame, threshold: Any
 def test_the_ends_of_the_range_are_allowed(good: pl.DataFrame, threshold: int) -> None:
     for _, call in ROUTES.values():
         assert call(good, threshold, include_incomplete=True).height >= 1
+
+
+@pytest.mark.parametrize("threshold", [[250], [250, 500], (250,)])
+def test_numbers_of_bars_are_those_of_one_threshold(good: pl.DataFrame, threshold: Any) -> None:
+    for call in (
+        lambda: good.rangebar.with_bar_id(threshold),
+        lambda: good.lazy().rangebar.with_bar_id(threshold),
+        lambda: rb.range_bar_id("timestamp", "price", threshold_dbps=threshold),
+    ):
+        with pytest.raises(rb.RangeBarError, match=r"`threshold_dbps`.* 1\.\.100000") as caught:
+            call()
+        assert str(threshold).strip("()[],") in str(caught.value)
 
 
 def test_the_error_is_a_value_error() -> None:

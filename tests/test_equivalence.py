@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 import rangebar_polars as rb
 from tests._oracle import double, fixed
-from tests._routes import ENGINES, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
-from tests.strategies import SOME_LONG, Trades, slices, trades
+from tests._routes import ENGINES, EVERY_BAR, ROUTES, Engine, assert_same_bars, bars_from_ids, eager, oracle_bars
+from tests.strategies import SOME_LONG, Trades, any_trades, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WHOLE = {"include_incomplete": True}
 CUTS = st.lists(st.floats(0.0, 1.0), max_size=6)
 
 
@@ -37,53 +36,53 @@ def morsel_rows(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@given(case=trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
+@given(case=any_trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
 def test_chunking(route: str, case: Trades, where: list[float]) -> None:
-    whole = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    whole = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     pieces = pl.concat(cut(case.frame, where), rechunk=False)
-    assert_same_bars(ROUTES[route](pieces, case.threshold_dbps, **case.bar_options, **WHOLE), whole)
+    assert_same_bars(ROUTES[route](pieces, case.threshold_dbps, **case.bar_options, **EVERY_BAR), whole)
 
 
-@given(case=trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
+@given(case=any_trades(repeats=SOME_LONG, chunked_frame=False), where=CUTS)
 def test_columns_chunked_each_in_its_own_way(case: Trades, where: list[float]) -> None:
-    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     chunks = pl.concat(cut(case.frame, where), rechunk=False)
     names = case.frame.columns
     mixed = case.frame.with_columns(chunks[name] for name in names[::2])
     for route in ROUTES.values():
-        assert_same_bars(route(mixed, case.threshold_dbps, **case.bar_options, **WHOLE), whole)
+        assert_same_bars(route(mixed, case.threshold_dbps, **case.bar_options, **EVERY_BAR), whole)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(case=trades(max_rows=60), where=CUTS)
+@given(case=any_trades(max_rows=60), where=CUTS)
 def test_split_into_files(engine: Engine, case: Trades, where: list[float]) -> None:
-    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    whole = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     with tempfile.TemporaryDirectory() as folder:
         for number, piece in enumerate(cut(case.frame, where)):
             piece.write_parquet(Path(folder) / f"{number:03}.parquet", row_group_size=9)
         lake = pl.scan_parquet(Path(folder) / "*.parquet")
-        bars = lake.rangebar.bars(case.threshold_dbps, **{**case.bar_options, "by": list(case.by) or None}, **WHOLE)
+        bars = lake.rangebar.bars(case.threshold_dbps, **{**case.bar_options, "by": list(case.by) or None}, **EVERY_BAR)
         assert_same_bars(bars.collect(engine=engine), whole)
 
 
 @pytest.mark.parametrize("route", ["lazy-streaming", "expression-streaming"])
 def test_morsels(route: str, morsel_rows: int) -> None:
-    @given(case=trades(max_rows=60, repeats=SOME_LONG if morsel_rows > 1 else (1,)))
+    @given(case=any_trades(max_rows=60, repeats=SOME_LONG if morsel_rows > 1 else (1,)))
     def same(case: Trades) -> None:
-        got = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
-        assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE))
+        got = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
+        assert_same_bars(got, oracle_bars(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR))
 
     same()
 
 
-@given(case=trades(min_keys=1))
+@given(case=any_trades(min_keys=1))
 def test_interleaved_equals_sorted_by_group(case: Trades) -> None:
-    interleaved = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    interleaved = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     runs = pl.concat([*case.frame.partition_by(case.by), case.frame.clear()])
-    by_group = eager(runs, case.threshold_dbps, **case.bar_options, **WHOLE)
-    for reason in ("threshold", "end"):
-        of_reason = pl.col("close_reason") == reason
-        groups = [frame.filter(of_reason).partition_by(case.by, as_dict=True) for frame in (interleaved, by_group)]
+    by_group = eager(runs, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
+    for forming in (False, True):
+        of_kind = (pl.col("close_reason") == "end") == forming
+        groups = [frame.filter(of_kind).partition_by(case.by, as_dict=True) for frame in (interleaved, by_group)]
         assert groups[0].keys() == groups[1].keys()
         for key, bars in groups[0].items():
             assert_same_bars(bars, groups[1][key])
@@ -92,20 +91,14 @@ def test_interleaved_equals_sorted_by_group(case: Trades) -> None:
 # ----------------------------------------------------------------------------------- numbers of bars
 
 
-def id_options(case: Trades) -> dict[str, object]:
-    return {"same_timestamp_gate": case.gate, **case.options}
-
-
 def with_bar_id(case: Trades, engine: Engine) -> pl.DataFrame:
-    frame = case.frame.lazy().rangebar.with_bar_id(case.threshold_dbps, by=list(case.by) or None, **id_options(case))
+    frame = case.frame.lazy().rangebar.with_bar_id(case.threshold_dbps, by=list(case.by) or None, **case.id_options)
     return frame.collect(engine=engine)
 
 
 def range_bar_id(case: Trades, engine: Engine) -> pl.DataFrame:
     ids = "agg_trade_id" if "agg_trade_id" in case.frame.columns else None
-    bar = rb.range_bar_id(
-        "timestamp", "price", threshold_dbps=case.threshold_dbps, agg_trade_id=ids, **id_options(case)
-    )
+    bar = rb.range_bar_id("timestamp", "price", threshold_dbps=case.threshold_dbps, agg_trade_id=ids, **case.id_options)
     bar = bar.over(case.by) if case.by else bar
     return case.frame.lazy().with_columns(bar.alias("bar_id")).collect(engine=engine)
 
@@ -116,7 +109,7 @@ def oracle_ids(case: Trades) -> pl.DataFrame:
     parts = numbered.partition_by(case.by) if case.by and numbered.height else [numbered]
     bar_ids: dict[int, int] = {}
     for part in parts:
-        options = case.bar_options | {"by": ()} | WHOLE
+        options = case.bar_options | {"by": ()} | EVERY_BAR
         counts = oracle_bars(part, case.threshold_dbps, **options)["agg_record_count"]
         numbers = [number for number, count in enumerate(counts) for _ in range(count)]
         bar_ids |= dict(zip(part["_row"], numbers, strict=True))
@@ -125,7 +118,7 @@ def oracle_ids(case: Trades) -> pl.DataFrame:
 
 @pytest.mark.parametrize("ids", [with_bar_id, range_bar_id])
 @pytest.mark.parametrize("engine", ENGINES)
-@given(case=trades(repeats=SOME_LONG))
+@given(case=any_trades(repeats=SOME_LONG))
 def test_bar_ids(ids: Callable[[Trades, Engine], pl.DataFrame], engine: Engine, case: Trades) -> None:
     """Input columns untouched, rows in input order, and the number that the bars imply."""
     got = ids(case, engine)
@@ -134,10 +127,10 @@ def test_bar_ids(ids: Callable[[Trades, Engine], pl.DataFrame], engine: Engine, 
     assert_same_bars(got, oracle_ids(case))
 
 
-@given(case=trades(repeats=SOME_LONG))
+@given(case=any_trades(repeats=SOME_LONG))
 def test_aggregating_over_bar_ids_gives_the_bars(case: Trades) -> None:
     names = [*case.by, "open_time", "close_time", "open", "high", "low", "close", "agg_record_count"]
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE).select(names)
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR).select(names)
     price = pl.Series("price", [double(fixed(x)) for x in case.frame["price"]], dtype=pl.Float64)
     from_ids = bars_from_ids(with_bar_id(case, "streaming").with_columns(price), case.by).select(names)
     order = [*case.by, "open_time", "close_time", "agg_record_count", "open", "close"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from fractions import Fraction
@@ -65,6 +66,26 @@ def test_facts_by_symbol(btcusdt_day: pl.DataFrame, facts: dict[str, dict[str, A
     bars = ROUTES[route](btcusdt_day.with_columns(SYMBOL), 250, by=["symbol"], include_incomplete=True)
     assert bars["symbol"].unique().to_list() == ["BTCUSDT"]
     assert_facts(bars, facts["250"])
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_facts_of_all_thresholds_in_one_pass(
+    btcusdt_day: pl.DataFrame, facts: dict[str, dict[str, Any]], route: str
+) -> None:
+    bars = ROUTES[route](btcusdt_day, THRESHOLDS[::-1], include_incomplete=True)
+    for threshold_dbps in THRESHOLDS:
+        assert_facts(bars.filter(pl.col("threshold_dbps") == threshold_dbps), facts[str(threshold_dbps)])
+
+
+@pytest.mark.parametrize("reset", ["1d", "1w", "1mo", "1y"])
+def test_facts_of_a_day_that_is_within_every_period(
+    btcusdt_day: pl.DataFrame, facts: dict[str, dict[str, Any]], reset: str
+) -> None:
+    """Nor is it silent for six seconds."""
+    assert btcusdt_day["timestamp"].diff().is_between(dt.timedelta(0), dt.timedelta(seconds=6), closed="left").all()
+    for route in ROUTES.values():
+        bars = route(btcusdt_day, 250, reset=reset, max_gap="6s", include_incomplete=True, include_orphans=True)
+        assert_facts(bars, facts["250"])
 
 
 def over(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 import rangebar_polars as rb
 from tests._oracle import fixed, limits
-from tests._routes import ROUTES, assert_same_bars, eager, group_rows
-from tests.strategies import SOME_LONG, Trades, trades
+from tests._routes import CLOSE_REASON, EVERY_BAR, ROUTES, assert_same_bars, eager, group_rows
+from tests.strategies import SOME_LONG, Trades, any_trades, trades
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-WHOLE = {"include_incomplete": True}
 routes = pytest.mark.parametrize("route", ["eager", "lazy-streaming", "expression-in-memory"])
 
 
@@ -40,10 +39,10 @@ def halves(values: Sequence[float]) -> int:
 
 
 @routes
-@given(case=trades(exact=True))
+@given(case=any_trades(exact=True))
 def test_conservation(route: str, case: Trades) -> None:
-    """Closed and forming bars hold every trade once; prices and quantities are multiples of one half here."""
-    bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    """Bars, orphans and forming ones too, hold every trade once; prices and quantities are multiples of one half."""
+    bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     for part, own in groups(case, bars):
         individual = pl.Series([1] * part.height, dtype=pl.Int64)
         if "first_trade_id" in part.columns:
@@ -63,10 +62,13 @@ def test_conservation(route: str, case: Trades) -> None:
 
 
 @routes
-@given(case=trades(repeats=SOME_LONG))
+@given(case=any_trades(repeats=SOME_LONG))
 def test_shape_of_a_bar(route: str, case: Trades) -> None:
-    bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     closed = pl.col("close_reason") == "threshold"
+    allowed = ["threshold", "end"]
+    allowed += ["reset"] if case.breaks.get("reset") is not None else []
+    allowed += ["gap"] if case.breaks.get("max_gap") is not None else []
     broken = bars.filter(
         ~(
             (pl.col("low") <= pl.min_horizontal("open", "close", "vwap"))
@@ -75,7 +77,7 @@ def test_shape_of_a_bar(route: str, case: Trades) -> None:
             & (pl.col("agg_record_count") >= pl.when(closed).then(2).otherwise(1))
             & (pl.col("first_agg_trade_id") <= pl.col("last_agg_trade_id"))
             & (pl.col("individual_trade_count") >= pl.col("agg_record_count"))
-            & pl.col("close_reason").is_in(["threshold", "end"])
+            & pl.col("close_reason").is_in(allowed)
         )
     )
     assert broken.is_empty()
@@ -83,13 +85,13 @@ def test_shape_of_a_bar(route: str, case: Trades) -> None:
         bars.select(pl.col(pl.Float64)).columns
     )
     for _, own in groups(case, bars):
-        assert own.filter(~closed).height <= 1
+        assert own.head(-1).filter(pl.col("close_reason") == "end").is_empty()
         assert own["open_time"].is_sorted()
 
 
-@given(case=trades(repeats=SOME_LONG))
+@given(case=any_trades(repeats=SOME_LONG))
 def test_the_closing_trade_is_the_first_outside_the_limits(case: Trades) -> None:
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     for part, own in groups(case, bars):
         time, price = part["timestamp"].to_physical().to_list(), [fixed(x) for x in part["price"]]
         start = 0
@@ -104,24 +106,28 @@ def test_the_closing_trade_is_the_first_outside_the_limits(case: Trades) -> None
 
 
 @routes
-@given(case=trades(min_rows=1), share=st.floats(0.0, 1.0))
+@given(case=any_trades(min_rows=1), share=st.floats(0.0, 1.0))
 def test_bars_of_a_prefix_are_a_prefix_of_the_bars(route: str, case: Trades, share: float) -> None:
     """Nothing later than its closing trade influences a bar."""
     prefix = case.frame.head(int(share * case.frame.height))
-    bars = ROUTES[route](case.frame, case.threshold_dbps, **case.bar_options)
-    earlier = ROUTES[route](prefix, case.threshold_dbps, **case.bar_options)
+    bars = ROUTES[route](case.frame, case.threshold_dbps, include_orphans=True, **case.bar_options)
+    earlier = ROUTES[route](prefix, case.threshold_dbps, include_orphans=True, **case.bar_options)
     assert_same_bars(earlier, bars.head(earlier.height))
 
 
-@given(case=trades(min_rows=2, max_keys=0))
-def test_a_closed_bar_by_itself_is_the_same_bar(case: Trades) -> None:
-    """A bar depends on its own trades alone (but for the numbers that stand in for absent ids)."""
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options)
-    assume(bars.height > 0)
+@given(case=any_trades(min_rows=2, max_keys=0))
+def test_a_bar_by_itself_is_the_same_bar(case: Trades) -> None:
+    """A bar depends on its own trades alone (but for the numbers that stand in for absent ids).
+
+    Without the row that ended it an orphan is still forming.
+    """
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     own = bars if "agg_trade_id" in case.frame.columns else bars.drop(pl.selectors.ends_with("trade_id"))
+    forming = pl.when(pl.col("close_reason") == "threshold").then("close_reason").otherwise(pl.lit("end", CLOSE_REASON))
+    own = own.with_columns(forming.alias("close_reason"))
     start = 0
     for number, count in enumerate(bars["agg_record_count"]):
-        alone = eager(case.frame.slice(start, count), case.threshold_dbps, **case.bar_options)
+        alone = eager(case.frame.slice(start, count), case.threshold_dbps, **case.bar_options, **EVERY_BAR)
         assert_same_bars(alone.select(own.columns), own[number])
         start += count
 
@@ -129,15 +135,15 @@ def test_a_closed_bar_by_itself_is_the_same_bar(case: Trades) -> None:
 # --------------------------------------------------------------------------------------- metamorphic
 
 
-@given(case=trades(exact=True), factor=st.sampled_from((2, 4, 0.5)))
+@given(case=any_trades(exact=True), factor=st.sampled_from((2, 4, 0.5)))
 def test_scaling_prices_scales_the_bars(case: Trades, factor: float) -> None:
     """Powers of two are exact; a threshold is a fraction of the open, so the bars are cut at the same trades.
 
     The limits are truncated to eight decimals: the threshold is one that leaves nothing to truncate.
     """
     threshold_dbps = 25_000
-    bars = eager(case.frame, threshold_dbps, **case.bar_options, **WHOLE)
-    scaled = eager(case.frame.with_columns(pl.col("price") * factor), threshold_dbps, **case.bar_options, **WHOLE)
+    bars = eager(case.frame, threshold_dbps, **case.bar_options, **EVERY_BAR)
+    scaled = eager(case.frame.with_columns(pl.col("price") * factor), threshold_dbps, **case.bar_options, **EVERY_BAR)
     prices = ["open", "high", "low", "close", "turnover", "buy_turnover", "sell_turnover", "price_impact"]
     truncated = ["vwap", "vwap_close_deviation"]
     assert_same_bars(scaled.drop(truncated), bars.with_columns(pl.col(prices) * factor).drop(truncated))
@@ -149,22 +155,22 @@ def test_shifting_time_shifts_the_bars(case: Trades, shift: int) -> None:
     def moved(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
         return frame.with_columns((pl.col(n).to_physical() + shift).cast(frame.schema[n]) for n in names)
 
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
-    shifted = eager(moved(case.frame, "timestamp"), case.threshold_dbps, **case.bar_options, **WHOLE)
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
+    shifted = eager(moved(case.frame, "timestamp"), case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     assert_same_bars(shifted, moved(bars, "open_time", "close_time"))
 
 
-@given(case=trades(max_keys=1, min_keys=1), data=st.data())
+@given(case=any_trades(max_keys=1, min_keys=1), data=st.data())
 def test_other_groups_do_not_matter(case: Trades, data: st.DataObject) -> None:
     """Leaving groups out leaves the bars of the others as they were, in their order."""
     kept = data.draw(st.sets(st.sampled_from(sorted(case.frame[case.by[0]].cast(pl.String).unique()) or [""])))
     keep = pl.col(case.by[0]).cast(pl.String).is_in(kept)
-    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **WHOLE)
-    fewer = eager(case.frame.filter(keep), case.threshold_dbps, **case.bar_options, **WHOLE)
+    bars = eager(case.frame, case.threshold_dbps, **case.bar_options, **EVERY_BAR)
+    fewer = eager(case.frame.filter(keep), case.threshold_dbps, **case.bar_options, **EVERY_BAR)
     assert_same_bars(fewer, bars.filter(keep))
 
 
-@given(case=trades(repeats=SOME_LONG))
+@given(case=any_trades(repeats=SOME_LONG))
 def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
     assume("is_buyer_maker" in case.frame.columns)
     pairs = [
@@ -173,20 +179,20 @@ def test_swapping_sides_swaps_the_columns(case: Trades) -> None:
         ("buy_trade_count", "sell_trade_count"),
     ]
     swap = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
-    bars = eager(case.frame, case.threshold_dbps, features=[], **case.bar_options, **WHOLE)
+    bars = eager(case.frame, case.threshold_dbps, features=[], **case.bar_options, **EVERY_BAR)
     swapped = case.frame.with_columns(~pl.col("is_buyer_maker"))
-    got = eager(swapped, case.threshold_dbps, features=[], **case.bar_options, **WHOLE)
+    got = eager(swapped, case.threshold_dbps, features=[], **case.bar_options, **EVERY_BAR)
     assert_same_bars(got, bars.rename(swap).select(bars.columns))
 
 
-@given(case=trades(min_rows=1, max_keys=0, repeats=SOME_LONG), threshold=st.sampled_from((1, 10, 100)))
+@given(case=any_trades(min_rows=1, max_keys=0, repeats=SOME_LONG), threshold=st.sampled_from((1, 10, 100)))
 def test_every_row_has_a_bar_whatever_the_threshold(case: Trades, threshold: int) -> None:
-    """Numbers of bars start at 0 and rise by one behind every trade that closed a bar."""
-    ids = rb.range_bar_id("timestamp", "price", threshold_dbps=threshold, same_timestamp_gate=case.gate, **case.options)
+    """Numbers of bars start at 0 and rise by one behind every bar that ended."""
+    ids = rb.range_bar_id("timestamp", "price", threshold_dbps=threshold, **case.id_options)
     numbers = case.frame.select(ids.alias("bar"))["bar"]
     assert numbers.null_count() == 0
     steps = numbers.cast(pl.Int64).diff().drop_nulls()
     assert steps.is_in([0, 1]).all()
     assert numbers[0] == 0
-    bars = eager(case.frame, threshold, **case.bar_options, **WHOLE)
+    bars = eager(case.frame, threshold, **case.bar_options, **EVERY_BAR)
     assert numbers[-1] == bars.height - 1

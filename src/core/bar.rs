@@ -24,15 +24,32 @@ pub enum CloseReason {
 impl CloseReason {
     /// Every reason as its word, in the order of the discriminants: the categories of the column.
     pub const WORDS: [&'static str; 4] = ["threshold", "reset", "gap", "end"];
+
+    /// Whether the bar ended without touching its threshold, and will not go on.
+    #[must_use]
+    pub fn is_orphan(self) -> bool {
+        matches!(self, Self::Reset | Self::Gap)
+    }
 }
 
 /// Sums over trades that have a quantity, split by aggressor. All raw; the buyers' part is the rest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
-    volume: i128,
-    turnover: i128,
-    sell_volume: i128,
-    sell_turnover: i128,
+pub(super) struct Sums {
+    pub volume: i128,
+    pub turnover: i128,
+    pub sell_volume: i128,
+    pub sell_turnover: i128,
+}
+
+/// What rows of a block add to any bar that takes all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    high: i64,
+    low: i64,
+    trades: u64,
+    sell_trades: u64,
+    /// Absent where they have to be added row by row.
+    sums: Option<Sums>,
 }
 
 /// One bar. Prices and volumes are raw fixed point (1e-8), turnovers raw products (1e-16), times in the
@@ -67,7 +84,7 @@ pub struct RangeBar {
     pub individual_trade_count: u64,
     /// Individual trades whose aggressor sold.
     pub sell_trade_count: u64,
-    sums: Sums,
+    pub(super) sums: Sums,
     /// Why the bar ended.
     pub close_reason: CloseReason,
 }
@@ -97,24 +114,32 @@ impl RangeBar {
         }
     }
 
-    /// Folds rows of a block, at least one, into the bar.
+    /// Folds rows of a block, at least one, into the bar; `piece` is made of the same rows.
     ///
     /// # Errors
     ///
     /// The first row whose addition does not fit: a sum beyond 128 bits, a duration or a count beyond 64.
-    pub fn extend(&mut self, block: &Block<'_>, rows: Range<usize>, unit: TimeUnit) -> Result<(), RowError> {
+    pub fn extend(
+        &mut self,
+        block: &Block<'_>,
+        rows: Range<usize>,
+        piece: &Piece,
+        unit: TimeUnit,
+    ) -> Result<(), RowError> {
         let last = rows.end - 1;
         self.extend_time(block, rows.clone(), unit)?;
-        for &price in &block.price[rows.clone()] {
-            self.high = self.high.max(price);
-            self.low = self.low.min(price);
-        }
+        self.high = self.high.max(piece.high);
+        self.low = self.low.min(piece.low);
         self.close = block.price[last];
         self.last_trade_id = block.individual_ids(last).1;
         self.last_agg_trade_id = block.id(last);
         self.agg_record_count += rows.len() as u64;
-        self.extend_counts(block, rows.clone())?;
-        self.extend_sums(block, rows)
+        self.extend_counts(block, last, piece)?;
+        match piece.sums.and_then(|sums| self.sums.checked_add(&sums)) {
+            Some(sums) => self.sums = sums,
+            None => self.extend_sums_by_row(block, rows)?,
+        }
+        Ok(())
     }
 
     fn extend_time(&mut self, block: &Block<'_>, rows: Range<usize>, unit: TimeUnit) -> Result<(), RowError> {
@@ -130,49 +155,12 @@ impl RangeBar {
         Err(block.error(Column::Time, row, rule))
     }
 
-    fn extend_counts(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
-        // Below 2^52 each and 1,024 of them: these sums cannot overflow.
-        let (mut all, mut sold) = (0, 0);
-        match (block.trades.individual_ids, block.seller) {
-            (None, seller) => {
-                all = rows.len() as u64;
-                sold = seller.map_or(0, |seller| seller[rows.clone()].iter().sum::<i64>().unsigned_abs());
-            }
-            (Some((first, last)), None) => {
-                for (&first, &last) in first[rows.clone()].iter().zip(&last[rows.clone()]) {
-                    all += trade_count(first, last);
-                }
-            }
-            (Some((first, last)), Some(seller)) => {
-                let ids = first[rows.clone()].iter().zip(&last[rows.clone()]);
-                for ((&first, &last), &seller) in ids.zip(&seller[rows.clone()]) {
-                    let count = trade_count(first, last);
-                    all += count;
-                    sold += count & seller as u64;
-                }
-            }
-        }
-        let row = rows.end - 1;
+    fn extend_counts(&mut self, block: &Block<'_>, row: usize, piece: &Piece) -> Result<(), RowError> {
         let (first, last) = block.individual_ids(row);
-        let fits = self.individual_trade_count.checked_add(all);
+        let fits = self.individual_trade_count.checked_add(piece.trades);
         self.individual_trade_count =
             fits.ok_or_else(|| block.error(Column::LastTradeId, row, Rule::TradeCount { first, last }))?;
-        self.sell_trade_count += sold;
-        Ok(())
-    }
-
-    fn extend_sums(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
-        if let Quantities::Narrow(quantity) = block.quantity {
-            let (price, quantity) = (&block.price[rows.clone()], &quantity[rows.clone()]);
-            let seller = block.seller.map(|seller| &seller[rows.clone()]);
-            if let Some(sums) = self.sums.checked_add(&Sums::of(price, quantity, seller)) {
-                self.sums = sums;
-                return Ok(());
-            }
-        }
-        if !matches!(block.quantity, Quantities::Absent) {
-            self.extend_sums_by_row(block, rows)?;
-        }
+        self.sell_trade_count += piece.sell_trades;
         Ok(())
     }
 
@@ -190,6 +178,13 @@ impl RangeBar {
             self.sums = sums.ok_or_else(|| block.error(Column::Quantity, row, Rule::SumFits { value }))?;
         }
         Ok(())
+    }
+
+    /// Whether any trade of a narrow quantity can be added without an error, up to a time.
+    #[must_use]
+    pub fn has_room(&self, time: i64) -> bool {
+        const FAR: u64 = 1 << 53; // in milliseconds, a thousand of which still fit 64 bits
+        self.sums.turnover < 1 << 125 && self.individual_trade_count < 1 << 62 && time.abs_diff(self.open_time) < FAR
     }
 
     /// Sum of the quantities.
@@ -238,6 +233,67 @@ impl RangeBar {
     #[must_use]
     pub fn vwap(&self) -> i128 {
         self.sums.turnover.checked_div(self.sums.volume).unwrap_or_else(|| i128::from(self.open))
+    }
+}
+
+impl Piece {
+    /// What some rows of a block, at least one, add.
+    #[must_use]
+    pub fn of(block: &Block<'_>, rows: Range<usize>) -> Self {
+        let price = &block.price[rows.clone()];
+        if let ([price], Quantities::Narrow(quantity)) = (price, block.quantity) {
+            return Self::of_row(block, rows.start, *price, quantity[rows.start]);
+        }
+        let (mut high, mut low) = (price[0], price[0]);
+        for &price in price {
+            high = high.max(price);
+            low = low.min(price);
+        }
+        let (trades, sell_trades) = Self::counts(block, rows.clone());
+        let sums = match block.quantity {
+            Quantities::Absent => Some(Sums::default()),
+            Quantities::Narrow(quantity) => {
+                Some(Sums::of(price, &quantity[rows.clone()], block.seller.map(|seller| &seller[rows])))
+            }
+            Quantities::Wide(_) => None,
+        };
+        Self { high, low, trades, sell_trades, sums }
+    }
+
+    /// What one row adds: the same without loops, for trades that come one by one.
+    fn of_row(block: &Block<'_>, row: usize, price: i64, quantity: i64) -> Self {
+        let trades = block.trades.individual_ids.map_or(1, |(first, last)| trade_count(first[row], last[row]));
+        let seller = block.seller.map_or(0, |seller| seller[row]);
+        let (volume, turnover) = (i128::from(quantity), i128::from(price) * i128::from(quantity));
+        let sold = i128::from(seller);
+        let sums = Sums { volume, turnover, sell_volume: volume & sold, sell_turnover: turnover & sold };
+        Self { high: price, low: price, trades, sell_trades: trades & seller as u64, sums: Some(sums) }
+    }
+
+    /// Individual trades, and those whose aggressor sold.
+    fn counts(block: &Block<'_>, rows: Range<usize>) -> (u64, u64) {
+        // Below 2^52 each and 1,024 of them: these sums cannot overflow.
+        let (mut all, mut sold) = (0, 0);
+        match (block.trades.individual_ids, block.seller) {
+            (None, seller) => {
+                all = rows.len() as u64;
+                sold = seller.map_or(0, |seller| seller[rows].iter().sum::<i64>().unsigned_abs());
+            }
+            (Some((first, last)), None) => {
+                for (&first, &last) in first[rows.clone()].iter().zip(&last[rows]) {
+                    all += trade_count(first, last);
+                }
+            }
+            (Some((first, last)), Some(seller)) => {
+                let ids = first[rows.clone()].iter().zip(&last[rows.clone()]);
+                for ((&first, &last), &seller) in ids.zip(&seller[rows]) {
+                    let count = trade_count(first, last);
+                    all += count;
+                    sold += count & seller as u64;
+                }
+            }
+        }
+        (all, sold)
     }
 }
 

@@ -25,6 +25,22 @@ pub struct Seen {
     pub rows: u64,
 }
 
+impl Seen {
+    /// How many of these trades of the same group, from the first on, lie at or before the last row: with ids by time
+    /// and id, without them those of an earlier time.
+    #[must_use]
+    pub fn overlap(&self, trades: &Trades<'_>) -> usize {
+        let holds = |row: &usize| self.holds(trades.time[*row], trades.agg_trade_id.map(|ids| ids[*row]));
+        (0..trades.len()).take_while(holds).count()
+    }
+
+    /// Whether a row at a position lies at or before the last row.
+    #[must_use]
+    pub fn holds(&self, time: i64, id: Option<i64>) -> bool {
+        self.last.is_some_and(|(last, last_id)| time < last || time == last && id.is_some_and(|id| id <= last_id))
+    }
+}
+
 /// Quantities of a block in raw units.
 #[derive(Debug, Clone, Copy)]
 pub enum Quantities<'a> {
@@ -92,6 +108,99 @@ impl Block<'_> {
     #[must_use]
     pub fn error(&self, column: Column, row: usize, rule: Rule) -> RowError {
         RowError { column, row: self.first_row + row as u64, rule }
+    }
+}
+
+/// One trade by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Trade {
+    /// Time in the input's own unit.
+    pub time: i64,
+    /// Price.
+    pub price: Number,
+    /// Quantity.
+    pub quantity: Number,
+    /// True where the seller was the aggressor; without it the side is unknown.
+    pub is_buyer_maker: Option<bool>,
+    /// Id; without it the row number within the group.
+    pub agg_trade_id: Option<i64>,
+    /// First and last individual trade; without them it is one.
+    pub individual_ids: Option<(i64, i64)>,
+}
+
+/// A trade, checked and in integers: what a block of one row borrows.
+#[derive(Debug)]
+pub struct CheckedTrade {
+    time: [i64; 1],
+    price: [i64; 1],
+    narrow: [i64; 1],
+    /// Where 64 bits do not hold the quantity.
+    wide: Option<[i128; 1]>,
+    seller: Option<[i64; 1]>,
+    agg_trade_id: Option<[i64; 1]>,
+    individual_ids: Option<([i64; 1], [i64; 1])>,
+    first_row: u64,
+}
+
+impl CheckedTrade {
+    /// Checks and converts a trade that follows what was `seen`: what [`Buffers::load`] does for many, without the
+    /// columns, which cost more than a trade.
+    ///
+    /// # Errors
+    ///
+    /// As [`Buffers::load`].
+    pub fn load(trade: &Trade, seen: &Seen) -> Result<Self, RowError> {
+        let error = |column, rule| RowError { column, row: seen.rows, rule };
+        if let Some((previous, previous_id)) = seen.last
+            && let Some((column, rule)) = out_of_order(trade.time, trade.agg_trade_id, previous, previous_id)
+        {
+            return Err(error(column, rule));
+        }
+        let price = match trade.price.to_narrow() {
+            Some(raw) if raw > 0 => raw,
+            _ => exact_price(trade.price).map_err(|rule| error(Column::Price, rule))?,
+        };
+        let (narrow, wide) = match trade.quantity.to_narrow() {
+            Some(raw) => (raw, None),
+            None => match exact_quantity(trade.quantity).map_err(|rule| error(Column::Quantity, rule))? {
+                raw if raw < NARROW as i128 => (raw as i64, None),
+                raw => (0, Some([raw])),
+            },
+        };
+        if let Some((first, last)) = trade.individual_ids
+            && !is_trade_count(first, last)
+        {
+            return Err(error(Column::LastTradeId, Rule::TradeCount { first, last }));
+        }
+        Ok(Self {
+            time: [trade.time],
+            price: [price],
+            narrow: [narrow],
+            wide,
+            seller: trade.is_buyer_maker.map(|sold| [-i64::from(sold)]),
+            agg_trade_id: trade.agg_trade_id.map(|id| [id]),
+            individual_ids: trade.individual_ids.map(|(first, last)| ([first], [last])),
+            first_row: seen.rows,
+        })
+    }
+
+    /// The trade as a block.
+    #[must_use]
+    pub fn block(&self) -> Block<'_> {
+        Block {
+            trades: Trades {
+                time: &self.time,
+                price: Numbers::I64(&self.price),
+                quantity: None,
+                is_buyer_maker: None,
+                agg_trade_id: self.agg_trade_id.as_ref().map(|id| &id[..]),
+                individual_ids: self.individual_ids.as_ref().map(|(first, last)| (&first[..], &last[..])),
+            },
+            price: &self.price,
+            quantity: self.wide.as_ref().map_or(Quantities::Narrow(&self.narrow), |wide| Quantities::Wide(wide)),
+            seller: self.seller.as_ref().map(|seller| &seller[..]),
+            first_row: self.first_row,
+        }
     }
 }
 
@@ -181,19 +290,23 @@ fn check_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> 
 }
 
 fn first_out_of_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> {
-    let time = trades.time;
     let mut before = last;
-    (0..time.len()).find_map(|row| {
-        let id = trades.agg_trade_id.map(|ids| ids[row]);
-        let (previous, previous_id) = before.replace((time[row], id.unwrap_or(0)))?;
-        match id {
-            _ if time[row] < previous => Some((row, Column::Time, Rule::TimeOrder { time: time[row], previous })),
-            Some(id) if time[row] == previous && id <= previous_id => {
-                Some((row, Column::AggTradeId, Rule::IdOrder { id, previous: previous_id, time: previous }))
-            }
-            _ => None,
-        }
+    (0..trades.len()).find_map(|row| {
+        let (time, id) = (trades.time[row], trades.agg_trade_id.map(|ids| ids[row]));
+        let (previous, previous_id) = before.replace((time, id.unwrap_or(0)))?;
+        out_of_order(time, id, previous, previous_id).map(|(column, rule)| (row, column, rule))
     })
+}
+
+/// The rule that a row breaks by its position.
+fn out_of_order(time: i64, id: Option<i64>, previous: i64, previous_id: i64) -> Option<(Column, Rule)> {
+    match id {
+        _ if time < previous => Some((Column::Time, Rule::TimeOrder { time, previous })),
+        Some(id) if time == previous && id <= previous_id => {
+            Some((Column::AggTradeId, Rule::IdOrder { id, previous: previous_id, time: previous }))
+        }
+        _ => None,
+    }
 }
 
 fn load_prices(numbers: Numbers<'_>, out: &mut [i64]) -> Option<Broken> {

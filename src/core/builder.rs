@@ -1,38 +1,54 @@
 //! The state machine that every route drives: trades in, closed bars out, one forming bar kept.
 
-use super::bar::{CloseReason, RangeBar};
-use super::block::{Block, Buffers, ROWS, Seen};
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::bar::{CloseReason, Piece, RangeBar};
+use super::block::{Block, Buffers, CheckedTrade, ROWS, Seen, Trade};
+use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::RowError;
+use super::period::{Breaks, Period};
 use super::trades::{TimeUnit, Trades};
 
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.
-pub trait CloseRule {
+pub trait CloseRule: Copy + Debug {
     /// What the rule remembers of the forming bar.
-    type Limits: Copy;
+    type Limits: Copy + Debug;
 
-    /// The limits of a bar that opens at a row.
-    fn limits(&self, block: &Block<'_>, row: usize) -> Self::Limits;
+    /// The limits of a bar that opens at a price and a time.
+    fn limits(&self, open: i64, open_time: i64) -> Self::Limits;
 
-    /// The first row of `from..` that closes the bar.
-    fn closing_row(&self, limits: &mut Self::Limits, block: &Block<'_>, from: usize) -> Option<usize>;
+    /// The first of some rows that closes the bar.
+    fn closing_row(&self, limits: &mut Self::Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize>;
 }
 
 /// A bar that ended, and the row (of the trades pushed) that ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClosedBar {
-    /// Row of the closing trade.
+    /// The closing trade's row; of an orphan the row behind it, which may not be in the bar.
     pub row: usize,
+    /// Which of the rules made the bar.
+    pub rule: usize,
     /// The bar.
     pub bar: RangeBar,
 }
 
-/// The bars of one group. State is one forming bar, whatever the number of trades pushed, so how the
-/// input is split never changes a bit.
+impl ClosedBar {
+    /// The first row that is not in the bar.
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.row + usize::from(self.bar.close_reason == CloseReason::Threshold)
+    }
+}
+
+/// The bars of one group, of one rule or of several over the same trades. State is one forming bar a rule, whatever
+/// the number of trades pushed, so how the input is split never changes a bit.
 ///
 /// ```
-/// use rangebar_polars::core::{BarBuilder, Numbers, RangeRule, TimeUnit, Trades, block::Buffers};
+/// use rangebar_polars::core::{BarBuilder, Breaks, Numbers, RangeRule, TimeUnit, Trades, block::Buffers};
 ///
-/// let mut builder = BarBuilder::new(RangeRule::new(1_000, true)?, TimeUnit::Microseconds);
+/// let rule = RangeRule::new(1_000, true)?;
+/// let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds);
 /// let trades = Trades {
 ///     time: &[1, 2, 3, 4],
 ///     price: Numbers::F64(&[100.0, 100.5, 101.0, 101.0]), // 1 % above the open: the third trade closes
@@ -45,40 +61,92 @@ pub struct ClosedBar {
 /// builder.push(trades, &mut Buffers::default(), &mut closed)?;
 /// assert_eq!((closed.len(), closed[0].row), (1, 2));
 /// assert_eq!(closed[0].bar.volume(), 600_000_000);
-/// assert_eq!(builder.forming().map(|bar| bar.agg_record_count), Some(1));
+/// assert_eq!(builder.forming().next().map(|(_, bar)| bar.agg_record_count), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct BarBuilder<R: CloseRule> {
-    rule: R,
     unit: TimeUnit,
+    breaks: Breaks,
+    /// The period of the last row, once it was asked for.
+    period: Option<Period>,
     seen: Seen,
+    tracks: Vec<Track<R>>,
+}
+
+/// One rule and the bar that forms under it.
+#[derive(Debug, Clone, Copy)]
+struct Track<R: CloseRule> {
+    rule: R,
     closed: u64,
     forming: Option<(RangeBar, R::Limits)>,
 }
 
 impl<R: CloseRule> BarBuilder<R> {
     /// A builder that has seen nothing.
-    pub fn new(rule: R, unit: TimeUnit) -> Self {
-        Self { rule, unit, seen: Seen::default(), closed: 0, forming: None }
+    pub fn new(rules: &[R], breaks: Breaks, unit: TimeUnit) -> Self {
+        let tracks = rules.iter().map(|&rule| Track { rule, closed: 0, forming: None }).collect();
+        Self { unit, breaks, period: None, seen: Seen::default(), tracks }
     }
 
-    /// The bar still forming.
-    pub fn forming(&self) -> Option<&RangeBar> {
-        self.forming.as_ref().map(|(bar, _)| bar)
+    /// The bars still forming, each with the number of its rule.
+    pub fn forming(&self) -> impl Iterator<Item = (usize, &RangeBar)> {
+        let tracks = self.tracks.iter().enumerate();
+        tracks.filter_map(|(rule, track)| track.forming.as_ref().map(|(bar, _)| (rule, bar)))
     }
 
-    /// Bars closed so far: the number of the bar that the next trade is in.
+    /// Bars of the first rule closed so far: the number of the bar that the next trade is in, unless it ends that bar as
+    /// an orphan.
     pub fn closed(&self) -> u64 {
-        self.closed
+        self.tracks.first().map_or(0, |track| track.closed)
     }
 
-    /// Trades seen so far.
-    pub fn rows(&self) -> u64 {
-        self.seen.rows
+    /// What the next row must lie behind.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 
-    /// Adds trades and appends the bars that they close to `closed`.
+    /// Becomes a copy of another builder of the same rules, in the memory that is there.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.tracks.clone_from(&other.tracks);
+        (self.period, self.seen) = (other.period, other.seen);
+    }
+
+    /// Writes what decides the future, but for the parameters.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        self.seen.save(out);
+        for track in &self.tracks {
+            out.put(track.closed);
+            match &track.forming {
+                None => out.put(false),
+                Some((bar, _)) => {
+                    out.put(true);
+                    bar.save(out);
+                }
+            }
+        }
+    }
+
+    /// Reads what [`BarBuilder::save`] wrote into a builder of the same parameters.
+    ///
+    /// # Errors
+    ///
+    /// The bytes end too soon, or what they say cannot be; the builder is then to be dropped.
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
+        self.period = None;
+        self.seen = Seen::load(from)?;
+        for track in &mut self.tracks {
+            track.closed = from.take()?;
+            track.forming = None;
+            if from.take()? {
+                let bar = RangeBar::load(from, &self.seen, self.unit)?;
+                track.forming = Some((bar, track.rule.limits(bar.open, bar.open_time)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds trades and appends the bars that they end to `closed`, by the row that ends them, then by rule.
     ///
     /// # Errors
     ///
@@ -90,30 +158,117 @@ impl<R: CloseRule> BarBuilder<R> {
         buffers: &mut Buffers,
         closed: &mut Vec<ClosedBar>,
     ) -> Result<(), RowError> {
+        let known = closed.len();
         for start in (0..trades.len()).step_by(ROWS) {
             let end = trades.len().min(start + ROWS);
-            let block = buffers.load(trades.slice(start..end), &self.seen)?;
-            self.add(&block, start, closed)?;
-            let last = end - start - 1;
-            self.seen.last = Some((block.trades.time[last], block.trades.agg_trade_id.map_or(0, |ids| ids[last])));
-            self.seen.rows += block.len() as u64;
+            self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
+        }
+        if self.tracks.len() > 1 {
+            closed[known..].sort_by_key(|closed| closed.row);
         }
         Ok(())
     }
 
+    /// Whether a trade that is valid by itself can be pushed without an error, told in no time; where not, it has to be
+    /// tried.
+    #[must_use]
+    pub fn has_room(&self, trade: &Trade) -> bool {
+        trade.quantity.to_narrow().is_some()
+            && self.tracks.iter().all(|track| track.forming.as_ref().is_none_or(|(bar, _)| bar.has_room(trade.time)))
+    }
+
+    /// Adds one trade; as [`BarBuilder::push`] of one row.
+    ///
+    /// # Errors
+    ///
+    /// As [`BarBuilder::push`].
+    pub fn push_trade(&mut self, trade: &Trade, closed: &mut Vec<ClosedBar>) -> Result<(), RowError> {
+        self.add(&CheckedTrade::load(trade, &self.seen)?.block(), 0, closed)
+    }
+
+    /// Adds a block of which the first row is number `start` of what is pushed.
     fn add(&mut self, block: &Block<'_>, start: usize, closed: &mut Vec<ClosedBar>) -> Result<(), RowError> {
+        let time = block.trades.time;
+        let mut previous = self.seen.last.map(|(time, _)| time);
         let mut row = 0;
         while row < block.len() {
+            let broken = previous.and_then(|at| self.breaks.between(at, time[row], self.unit, &mut self.period));
+            if let Some(reason) = broken {
+                for (rule, track) in self.tracks.iter_mut().enumerate() {
+                    closed.extend(track.end(reason).map(|bar| ClosedBar { row: start + row, rule, bar }));
+                }
+            }
+            let end = row + self.breaks.unbroken(&time[row..], self.unit, self.period);
+            self.add_unbroken(block, row..end, start, closed)?;
+            previous = Some(time[end - 1]);
+            row = end;
+        }
+        let id = block.trades.agg_trade_id.and_then(|ids| ids.last()).copied().unwrap_or_default();
+        self.seen.last = previous.map(|time| (time, id));
+        self.seen.rows += block.len() as u64;
+        Ok(())
+    }
+
+    /// Adds rows, at least one, between which no bar ends but by its rule.
+    fn add_unbroken(
+        &mut self,
+        block: &Block<'_>,
+        rows: Range<usize>,
+        start: usize,
+        closed: &mut Vec<ClosedBar>,
+    ) -> Result<(), RowError> {
+        let mut whole = None;
+        let mut failure: Option<RowError> = None;
+        for (rule, track) in self.tracks.iter_mut().enumerate() {
+            let emit = |(row, bar)| closed.push(ClosedBar { row: start + row, rule, bar });
+            if let Err(error) = track.add(block, rows.clone(), self.unit, &mut whole, emit)
+                && failure.is_none_or(|first| error.row < first.row)
+            {
+                failure = Some(error);
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+impl<R: CloseRule> Track<R> {
+    /// Ends the forming bar, if any, as an orphan.
+    fn end(&mut self, reason: CloseReason) -> Option<RangeBar> {
+        let (mut bar, _) = self.forming.take()?;
+        bar.close_reason = reason;
+        self.closed += 1;
+        Some(bar)
+    }
+
+    /// Adds rows and emits every bar that they close, with its closing row. `whole` is the piece of all of the rows,
+    /// for every rule under which no bar closes among them.
+    fn add(
+        &mut self,
+        block: &Block<'_>,
+        rows: Range<usize>,
+        unit: TimeUnit,
+        whole: &mut Option<Piece>,
+        mut emit: impl FnMut((usize, RangeBar)),
+    ) -> Result<(), RowError> {
+        let mut row = rows.start;
+        while row < rows.end {
             // A trade that opens a bar cannot close it.
             let search = row + usize::from(self.forming.is_none());
-            let (bar, limits) =
-                self.forming.get_or_insert_with(|| (RangeBar::begin(block, row), self.rule.limits(block, row)));
-            let closing = self.rule.closing_row(limits, block, search);
-            let end = closing.map_or(block.len(), |closing| closing + 1);
-            bar.extend(block, row..end, self.unit)?;
+            let (bar, limits) = self.forming.get_or_insert_with(|| {
+                (RangeBar::begin(block, row), self.rule.limits(block.price[row], block.trades.time[row]))
+            });
+            let closing = self.rule.closing_row(limits, block, search..rows.end);
+            let end = closing.map_or(rows.end, |closing| closing + 1);
+            let taken = row..end;
+            let piece = if taken == rows {
+                *whole.get_or_insert_with(|| Piece::of(block, taken.clone()))
+            } else {
+                Piece::of(block, taken.clone())
+            };
+            bar.extend(block, taken, &piece, unit)?;
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;
-                closed.push(ClosedBar { row: start + end - 1, bar: *bar });
+                emit((end - 1, *bar));
                 self.closed += 1;
                 self.forming = None;
             }

@@ -77,6 +77,13 @@ pub enum Rule {
         /// Time of the row before.
         previous: i64,
     },
+    /// What is pushed begins behind what was seen.
+    Overlap {
+        /// Time and, with ids, id of the row.
+        first: (i64, Option<i64>),
+        /// Time and, with ids, id of the last row seen.
+        seen: (i64, Option<i64>),
+    },
     /// A bar's duration in microseconds fits 64 bits.
     DurationFits {
         /// Time of the row.
@@ -140,6 +147,18 @@ impl RowError {
             Rule::QuantityFits { value } => format!("`{name}` must be at most 1e15, got {value} at {place}"),
             Rule::TimeOrder { time: now, previous } => {
                 format!("`{name}` must not go back, got {} after {} at {place}", time(now), time(previous))
+            }
+            Rule::Overlap { first, seen } => {
+                let position = |(at, id): (i64, Option<i64>)| match id {
+                    Some(id) => format!("{} (id {id})", time(at)),
+                    None => time(at),
+                };
+                format!(
+                    "`{name}` must begin behind the trades already seen, got {} where the last one is {} at {place}; \
+                     overlap=\"skip\" drops those already seen",
+                    position(first),
+                    position(seen)
+                )
             }
             Rule::DurationFits { time: now, open_time } => format!(
                 "`{name}` must stay within 64 bits of microseconds of the bar's open, got {} in a bar opened at {} at {place}",

@@ -57,6 +57,22 @@ impl Number {
         }
     }
 
+    /// As [`Number::to_fixed`], for doubles of which the raw value lies in `0..NARROW`; `None` for all others.
+    #[must_use]
+    pub fn to_narrow(self) -> Option<i64> {
+        match self {
+            Self::Float(x) => {
+                let raw = x * SCALE;
+                // Below 2^51 the integer part and what is behind it are exact. NaN is in no range.
+                (0.0..NARROW as f64).contains(&raw).then(|| {
+                    let whole = raw as i64;
+                    whole + i64::from(raw - whole as f64 >= 0.5)
+                })
+            }
+            Self::Decimal { .. } => None,
+        }
+    }
+
     /// Whether the number is below zero. NaN is not.
     #[must_use]
     pub fn is_negative(self) -> bool {
@@ -119,6 +135,17 @@ pub enum Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
+    /// A column of one row.
+    #[must_use]
+    pub fn one(value: &'a Number) -> Self {
+        match value {
+            Number::Float(value) => Self::F64(std::slice::from_ref(value)),
+            Number::Decimal { mantissa, scale } => {
+                Self::Decimal { mantissa: std::slice::from_ref(mantissa), scale: *scale }
+            }
+        }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -215,6 +242,20 @@ pub fn from_product(raw: i128) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prop_one_narrow_number_is_the_one_of_the_slow_way() {
+        let halves = (0..2_000).map(|k| (f64::from(k) + 0.5) / SCALE);
+        let drawn = crate::core::testing::words(5).take(50_000).map(f64::from_bits);
+        let usual = crate::core::testing::words(6).take(50_000).map(|word| (word >> 20) as f64 / 1e7);
+        for x in halves.chain(drawn).chain(usual).chain([0.0, -0.0, f64::NAN, f64::INFINITY, -1e-9]) {
+            let number = Number::Float(x);
+            match number.to_narrow() {
+                Some(raw) => assert_eq!(Some(i128::from(raw)), number.to_fixed(), "{x:e}"),
+                None => assert!(x.is_nan() || x < 0.0 || x * SCALE >= NARROW as f64, "{x:e}"),
+            }
+        }
+    }
     use crate::core::testing::words;
 
     /// The definition, digit by digit: halves away from zero of the IEEE product.

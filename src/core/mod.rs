@@ -2,16 +2,19 @@
 //!
 //! Standard library only. Slices and scalars come in, values go out; every route into Polars drives
 //! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
-//! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`builder`].
+//! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`period`], [`builder`].
 
 pub mod bar;
 pub mod block;
 pub mod builder;
+pub mod checkpoint;
 pub mod error;
 pub mod features;
 pub mod fixed;
+pub mod gaps;
 pub mod gather;
 pub mod layout;
+pub mod period;
 pub mod range;
 pub mod trades;
 
@@ -19,11 +22,14 @@ pub mod trades;
 mod testing;
 
 pub use bar::{CloseReason, RangeBar};
-pub use block::Block;
+pub use block::{Block, Trade};
 pub use builder::{BarBuilder, CloseRule, ClosedBar};
+pub use checkpoint::CheckpointError;
 pub use error::{Column, RowError, Rule, ThresholdError};
 pub use fixed::{Number, Numbers};
+pub use gaps::{Gap, GapFinder, Span};
 pub use gather::Gathered;
 pub use layout::Layout;
+pub use period::{Breaks, MaxGap, Reset};
 pub use range::RangeRule;
 pub use trades::{Bits, TimeUnit, Trades};

@@ -1,5 +1,7 @@
 //! The rule of range bars: a bar closes when price has moved a set fraction from its open.
 
+use std::ops::Range;
+
 use super::block::Block;
 use super::builder::CloseRule;
 use super::error::ThresholdError;
@@ -15,6 +17,12 @@ pub struct RangeRule {
 }
 
 impl RangeRule {
+    /// The threshold in decimal basis points.
+    #[must_use]
+    pub fn threshold_dbps(&self) -> u32 {
+        self.threshold_dbps
+    }
+
     /// A rule; with the gate, no trade at a bar's open time closes it.
     ///
     /// # Errors
@@ -40,26 +48,22 @@ pub struct Limits {
 impl CloseRule for RangeRule {
     type Limits = Limits;
 
-    fn limits(&self, block: &Block<'_>, row: usize) -> Limits {
-        let open = i128::from(block.price[row]);
+    fn limits(&self, open: i64, open_time: i64) -> Limits {
+        let open = i128::from(open);
         let delta = open * i128::from(self.threshold_dbps) / i128::from(DBPS);
         // A limit beyond 64 bits is one that no price touches.
         let inside = |limit: i128| limit.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        Limits {
-            lowest: inside(open - delta + 1),
-            highest: inside(open + delta - 1),
-            open_time: block.trades.time[row],
-        }
+        Limits { lowest: inside(open - delta + 1), highest: inside(open + delta - 1), open_time }
     }
 
-    fn closing_row(&self, limits: &mut Limits, block: &Block<'_>, from: usize) -> Option<usize> {
+    fn closing_row(&self, limits: &mut Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize> {
         let gated = if self.same_timestamp_gate {
-            block.trades.time[from..].iter().take_while(|&&time| time == limits.open_time).count()
+            block.trades.time[rows.clone()].iter().take_while(|&&time| time == limits.open_time).count()
         } else {
             0
         };
-        let from = from + gated;
-        first_outside(&block.price[from..], limits.lowest, limits.highest).map(|row| from + row)
+        let from = rows.start + gated;
+        first_outside(&block.price[from..rows.end], limits.lowest, limits.highest).map(|row| from + row)
     }
 }
 

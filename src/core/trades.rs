@@ -16,6 +16,36 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
+    /// The unit's short name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
+            Self::Nanoseconds => "ns",
+        }
+    }
+
+    /// Nanoseconds in one unit.
+    #[must_use]
+    pub fn nanoseconds(self) -> i128 {
+        match self {
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+            Self::Nanoseconds => 1,
+        }
+    }
+
+    /// Units in a day.
+    #[must_use]
+    pub fn per_day(self) -> i64 {
+        match self {
+            Self::Milliseconds => 86_400_000,
+            Self::Microseconds => 86_400_000_000,
+            Self::Nanoseconds => 86_400_000_000_000,
+        }
+    }
+
     /// The span from `start` to `end` in whole microseconds (nanoseconds are cut off); `None` if 64 bits cannot hold it.
     #[must_use]
     pub fn span_us(self, start: i64, end: i64) -> Option<i64> {

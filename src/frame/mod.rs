@@ -3,7 +3,9 @@
 pub mod error;
 pub mod inputs;
 pub mod output;
+pub mod parameters;
 pub mod schema;
 
 pub use error::FrameError;
 pub use inputs::{ColumnNames, TimeColumn, TradeColumns};
+pub use parameters::BarParameters;

@@ -20,6 +20,8 @@ pub enum Value {
     Count(fn(&RangeBar) -> u64),
     /// Enum(threshold, reset, gap, end).
     Reason,
+    /// UInt32: which of several thresholds made the bar.
+    Threshold,
 }
 
 /// A column of the bars.
@@ -41,7 +43,13 @@ impl BarColumn {
             Value::Integer(_) => DataType::Int64,
             Value::Count(_) => DataType::UInt64,
             Value::Reason => close_reasons(),
+            Value::Threshold => DataType::UInt32,
         }
+    }
+
+    /// Whether users choose the column by `features`.
+    pub fn is_feature(&self) -> bool {
+        FEATURES.iter().any(|feature| feature.name == self.name)
     }
 
     /// Whether the column is null where the side is unknown.
@@ -68,7 +76,7 @@ fn price(raw: i64) -> f64 {
 }
 
 /// The columns of every bar (SPEC 4), in their order.
-pub const BASE: [BarColumn; 22] = [
+pub static BASE: [BarColumn; 22] = [
     column("open_time", Value::Time(|b| b.open_time), NOTHING),
     column("close_time", Value::Time(|b| b.close_time), NOTHING),
     column("open", Value::Float(|b| price(b.open)), NOTHING),
@@ -93,8 +101,11 @@ pub const BASE: [BarColumn; 22] = [
     column("close_reason", Value::Reason, NOTHING),
 ];
 
+/// Behind the columns of every bar where several thresholds were asked for.
+pub static THRESHOLD: BarColumn = column("threshold_dbps", Value::Threshold, NOTHING);
+
 /// The ten bar features (SPEC 5), in their order.
-pub const FEATURES: [BarColumn; 10] = [
+pub static FEATURES: [BarColumn; 10] = [
     column("duration_us", Value::Integer(|b| b.duration_us), NOTHING),
     column("ofi", Value::Float(flow::ofi), SIDE),
     column("vwap_close_deviation", Value::Float(impact::vwap_close_deviation), QUANTITY),
@@ -117,19 +128,19 @@ pub fn columns(names: &[String]) -> Result<Vec<&'static BarColumn>, FrameError> 
 }
 
 fn find(name: &str) -> Result<&'static BarColumn, FrameError> {
-    BASE.iter().chain(&FEATURES).find(|column| column.name == name).ok_or_else(|| {
+    BASE.iter().chain([&THRESHOLD]).chain(&FEATURES).find(|column| column.name == name).ok_or_else(|| {
         let known: Vec<_> = FEATURES.iter().map(|column| column.name).collect();
         FrameError(format!("there is no feature `{name}`; the features are {}", known.join(", ")))
     })
 }
 
-/// The base columns and the named features; all features where none are named.
+/// The base columns, the threshold where there are several, and the named features; all features where none are named.
 ///
 /// # Errors
 ///
 /// A feature that does not exist or is named twice.
-pub fn bar_columns(features: Option<&[String]>) -> Result<Vec<&'static BarColumn>, FrameError> {
-    let mut out: Vec<_> = BASE.iter().collect();
+pub fn bar_columns(features: Option<&[String]>, several: bool) -> Result<Vec<&'static BarColumn>, FrameError> {
+    let mut out: Vec<_> = BASE.iter().chain(several.then_some(&THRESHOLD)).collect();
     let Some(names) = features else {
         out.extend(&FEATURES);
         return Ok(out);
@@ -139,7 +150,7 @@ pub fn bar_columns(features: Option<&[String]>) -> Result<Vec<&'static BarColumn
             return Err(FrameError(format!("the feature `{name}` is asked for twice")));
         }
         let column = find(name)?;
-        if !FEATURES.iter().any(|feature| feature.name == column.name) {
+        if !column.is_feature() {
             return Err(FrameError(format!("`{name}` is not a feature: every bar has it, leave it out of `features`")));
         }
         out.push(column);

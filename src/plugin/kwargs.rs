@@ -5,17 +5,16 @@ use std::collections::HashMap;
 use polars::prelude::Series;
 use serde::Deserialize;
 
-use crate::core::{Column as Part, RangeRule};
-use crate::frame::inputs::time_unit;
-use crate::frame::{ColumnNames, FrameError, TimeColumn};
+use crate::core::Column as Part;
+use crate::frame::schema::{BarColumn, bar_columns};
+use crate::frame::{BarParameters, ColumnNames, FrameError, TimeColumn};
 
 /// What decides where bars begin and end, and what the columns are called.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    threshold_dbps: u32,
-    same_timestamp_gate: bool,
-    time_unit: Option<String>,
+    /// Where bars begin and end.
+    pub bars: BarParameters,
     names: HashMap<String, String>,
 }
 
@@ -29,6 +28,8 @@ pub struct BarsKwargs {
     pub features: Option<Vec<String>>,
     /// Whether the forming bar follows.
     pub include_incomplete: bool,
+    /// Whether bars that a reset or a gap ended are among them.
+    pub include_orphans: bool,
 }
 
 /// Parameters of `range_bar_id`.
@@ -39,12 +40,14 @@ pub struct BarIdKwargs {
     pub trades: Parameters,
 }
 
-impl Parameters {
-    /// The rule that closes a bar.
-    pub fn rule(&self) -> Result<RangeRule, FrameError> {
-        Ok(RangeRule::new(self.threshold_dbps, self.same_timestamp_gate)?)
+impl BarsKwargs {
+    /// The columns of the bars.
+    pub fn columns(&self) -> Result<Vec<&'static BarColumn>, FrameError> {
+        bar_columns(self.features.as_deref(), self.trades.bars.threshold_dbps.is_list())
     }
+}
 
+impl Parameters {
     /// What the user calls the columns.
     pub fn names(&self) -> Result<ColumnNames, FrameError> {
         let mut names = ColumnNames::default();
@@ -56,7 +59,7 @@ impl Parameters {
 
     /// The time column among the fields of the trades.
     pub fn time_column(&self, fields: &[Series]) -> Result<TimeColumn, FrameError> {
-        let unit = self.time_unit.as_deref().map(time_unit).transpose()?;
+        let unit = self.bars.time_unit()?;
         let names = self.names()?;
         let name = names.get(Part::Time);
         let series = fields.iter().find(|s| s.name() == Part::Time.name());

@@ -8,8 +8,7 @@ use pyo3_polars::derive::polars_expr;
 use self::kwargs::{BarIdKwargs, BarsKwargs, Parameters};
 use crate::core::block::Buffers;
 use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule, RowError};
-use crate::frame::output::bar_series;
-use crate::frame::schema::bar_columns;
+use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
 /// Name of what `range_bars` returns.
@@ -24,10 +23,16 @@ fn range_bars(inputs: &[Series], kwargs: BarsKwargs) -> PolarsResult<Series> {
     let fields = fields(&inputs[0])?;
     let time = kwargs.trades.time_column(&fields)?;
     let (closed, builder) = build(&fields, &time, &kwargs.trades)?;
-    let forming = builder.forming().filter(|_| kwargs.include_incomplete).copied();
-    let bars: Vec<_> = closed.iter().map(|closed| closed.bar).chain(forming).collect();
+    let parameters = &kwargs.trades.bars;
+    let wanted = |closed: &&ClosedBar| kwargs.include_orphans || !closed.bar.close_reason.is_orphan();
+    let ended = closed.iter().filter(wanted).map(|closed| (closed.rule, closed.bar));
+    let forming = builder.forming().filter(|_| kwargs.include_incomplete).map(|(rule, bar)| (rule, *bar));
+    let thresholds = parameters.threshold_dbps.as_slice();
+    let bars: Vec<_> =
+        ended.chain(forming).map(|(rule, bar)| OutputBar { threshold_dbps: thresholds[rule], bar }).collect();
     let has_side = fields.iter().any(|s| s.name() == Part::IsBuyerMaker.name());
-    let series = bar_series(&bars, &bar_columns(kwargs.features.as_deref())?, &time.dtype, has_side);
+    let columns = kwargs.columns()?;
+    let series = bar_series(&bars, &columns, &time.dtype, has_side);
     Ok(StructChunked::from_series(BARS, bars.len(), series.iter())?.into_series())
 }
 
@@ -39,7 +44,7 @@ fn range_bar_id(inputs: &[Series], kwargs: BarIdKwargs) -> PolarsResult<Series> 
     let (closed, _) = build(&fields, &time, &kwargs.trades)?;
     let mut ids = Vec::with_capacity(inputs[0].len());
     for (id, closed) in (0_u64..).zip(&closed) {
-        ids.resize(closed.row + 1, id);
+        ids.resize(closed.end(), id);
     }
     ids.resize(inputs[0].len(), closed.len() as u64);
     Ok(UInt64Chunked::from_vec(BAR_ID, ids).into_series())
@@ -47,7 +52,7 @@ fn range_bar_id(inputs: &[Series], kwargs: BarIdKwargs) -> PolarsResult<Series> 
 
 fn range_bars_field(inputs: &[Field], kwargs: BarsKwargs) -> PolarsResult<Field> {
     let time = gate(inputs, &kwargs.trades)?;
-    let columns = bar_columns(kwargs.features.as_deref())?;
+    let columns = kwargs.columns()?;
     let fields = columns.iter().map(|c| Field::new(c.name.into(), c.dtype(&time.dtype))).collect();
     Ok(Field::new(BARS, DataType::Struct(fields)))
 }
@@ -78,7 +83,7 @@ fn build(
 ) -> Result<(Vec<ClosedBar>, BarBuilder<RangeRule>), FrameError> {
     let names = parameters.names()?;
     let columns = TradeColumns::new(&names, time, |part| fields.iter().find(|s| s.name() == part.name()).cloned())?;
-    let mut builder = BarBuilder::new(parameters.rule()?, time.unit);
+    let mut builder = BarBuilder::new(&parameters.bars.rules()?, parameters.bars.breaks()?, time.unit);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
     let fail = |error: RowError| {
         FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))

@@ -2,18 +2,30 @@
 
 use polars::prelude::row_encode::encode_rows_unordered;
 use polars::prelude::*;
-use pyo3_polars::export::polars_arrow::array::Array;
+use pyo3_polars::export::polars_arrow::array::{Array, View};
 
 use crate::frame::FrameError;
 
 /// Numbers the groups.
-#[derive(Default)]
 pub struct GroupIndex {
     /// One index per key column.
     columns: Vec<(ColumnIndex, Pairs)>,
-    /// One row per group, in the order of the numbers.
-    keys: Option<DataFrame>,
+    /// One row per group, in the order of the numbers. Without keys, one group has no columns.
+    keys: DataFrame,
     len: usize,
+}
+
+/// A value of a key column that comes by itself.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyValue<'a> {
+    /// Null.
+    Null,
+    /// An integer, or what is one underneath.
+    Integer(i64),
+    /// A string, or a category.
+    Text(&'a str),
+    /// Anything else, which only a frame can hold.
+    Other,
 }
 
 /// Joins the number of the columns so far with the code of the next one.
@@ -46,43 +58,70 @@ const PIECE: usize = 64;
 const NULL_STRING: u128 = u128::MAX;
 
 impl GroupIndex {
+    /// No group yet; the frame has the key columns and no rows. Without keys, all rows are of one group.
+    pub fn new(keys: DataFrame) -> Self {
+        let columns = keys.columns().iter().map(|_| Default::default()).collect();
+        let len = usize::from(keys.columns().is_empty());
+        Self { columns, keys, len }
+    }
+
     /// Number of groups.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The group of each row of a batch. Without keys, all rows are of one group.
+    /// The keys of the groups, one row each.
+    pub fn keys(&self) -> &DataFrame {
+        &self.keys
+    }
+
+    /// The group of each row of a batch.
     ///
     /// # Errors
     ///
-    /// A key column that is missing or cannot be hashed.
-    pub fn assign(&mut self, batch: &DataFrame, by: &[PlSmallStr]) -> Result<Vec<IdxSize>, FrameError> {
+    /// A key column that is missing, of another dtype than before, or that cannot be hashed.
+    pub fn assign(&mut self, batch: &DataFrame) -> Result<Vec<IdxSize>, FrameError> {
         let height = batch.height();
-        if by.is_empty() {
-            self.len = 1;
-            return Ok(vec![0; height]);
-        }
-        self.columns.resize_with(by.len(), Default::default);
         let mut groups = vec![0; height];
+        if self.columns.is_empty() {
+            return Ok(groups);
+        }
+        let keys = batch.select(self.keys.get_column_names_owned())?;
+        for (known, new) in self.keys.columns().iter().zip(keys.columns()) {
+            if known.dtype() != new.dtype() {
+                let (name, was, is) = (known.name(), known.dtype(), new.dtype());
+                return Err(FrameError(format!("`{name}` must stay {was:?} throughout the input, got {is:?}")));
+            }
+        }
         let mut codes = Vec::with_capacity(height);
-        for (position, (name, (index, pairs))) in by.iter().zip(&mut self.columns).enumerate() {
-            let key = batch.column(name)?.as_materialized_series().rechunk();
+        for (position, (key, (index, pairs))) in keys.columns().iter().zip(&mut self.columns).enumerate() {
             codes.clear();
-            index.codes(&key, &mut codes)?;
+            index.codes(&key.as_materialized_series().rechunk(), &mut codes)?;
             if position == 0 {
                 groups.copy_from_slice(&codes);
             } else {
                 join(&mut groups, &codes, pairs);
             }
         }
-        self.remember(batch, by, &groups)?;
+        self.remember(&keys, &groups)?;
         Ok(groups)
     }
 
+    /// The group of one key, if it is known and can be found without a frame; one value for each key column.
+    pub fn find(&mut self, key: &[KeyValue<'_>]) -> Option<IdxSize> {
+        let mut group = (key.len() == self.columns.len()).then_some(0)?;
+        let columns = self.columns.iter_mut().zip(self.keys.columns()).zip(key);
+        for (position, (((index, pairs), column), value)) in columns.enumerate() {
+            let code = index.find(column.dtype(), value)?;
+            group = if position == 0 { code } else { *pairs.get(&(group, code))? };
+        }
+        Some(group)
+    }
+
     /// Keeps the keys of groups that appear for the first time.
-    fn remember(&mut self, batch: &DataFrame, by: &[PlSmallStr], groups: &[IdxSize]) -> Result<(), FrameError> {
+    fn remember(&mut self, keys: &DataFrame, groups: &[IdxSize]) -> Result<(), FrameError> {
         let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
-        if count <= self.len && self.keys.is_some() {
+        if count <= self.len {
             return Ok(());
         }
         let mut new = Vec::with_capacity(count - self.len);
@@ -92,14 +131,26 @@ impl GroupIndex {
                 self.len += 1;
             }
         }
-        let keys = batch.select(by.iter().cloned())?.take(&IdxCa::from_vec(PlSmallStr::EMPTY, new))?;
-        match &mut self.keys {
-            Some(known) => {
-                known.vstack_mut(&keys)?;
-                known.rechunk_mut();
-            }
-            None => self.keys = Some(keys),
-        }
+        let rows = IdxCa::from_vec(PlSmallStr::EMPTY, new);
+        // Column by column: the frame's own methods wake up threads, which takes longer than a few keys.
+        let columns = self.keys.columns().iter().zip(keys.columns()).map(|(known, new)| {
+            let mut known = known.as_materialized_series().clone();
+            known.append(new.take(&rows)?.as_materialized_series())?;
+            Ok(known.rechunk().into_column())
+        });
+        self.keys = DataFrame::new(self.len, columns.collect::<PolarsResult<_>>()?)?;
+        Ok(())
+    }
+
+    /// Forgets the groups from a number on.
+    ///
+    /// # Errors
+    ///
+    /// The keys left cannot be numbered anew.
+    pub fn truncate(&mut self, len: usize) -> Result<(), FrameError> {
+        let keys = self.keys.head(Some(len));
+        *self = Self::new(keys.clear());
+        self.assign(&keys)?;
         Ok(())
     }
 
@@ -109,16 +160,14 @@ impl GroupIndex {
     ///
     /// A group that does not exist.
     pub fn take(&self, groups: &[IdxSize]) -> PolarsResult<Vec<Column>> {
-        let Some(keys) = &self.keys else { return Ok(Vec::new()) };
         let rows = IdxCa::from_slice(PlSmallStr::EMPTY, groups);
-        keys.columns().iter().map(|column| column.take(&rows)).collect()
+        self.keys.columns().iter().map(|column| column.take(&rows)).collect()
     }
 
     /// A group for a reader: `symbol="BTCUSDT", market="spot"`.
     pub fn describe(&self, group: IdxSize) -> String {
-        let columns = self.keys.as_ref().map_or(&[][..], |keys| keys.columns());
         let value = |column: &Column| column.get(group as usize).map_or_else(|_| "?".to_owned(), |v| v.to_string());
-        columns.iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
+        self.keys.columns().iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -139,14 +188,32 @@ fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut Pairs) {
 }
 
 impl ColumnIndex {
+    /// Code of a value that was seen, where it can be told without a column.
+    fn find(&mut self, dtype: &DataType, value: &KeyValue<'_>) -> Option<IdxSize> {
+        match (dtype, *value) {
+            (DataType::String, KeyValue::Null) => self.words.find(NULL_STRING),
+            (DataType::String, KeyValue::Text(text)) if text.len() <= View::MAX_INLINE_SIZE as usize => {
+                self.words.find(View::new_inline(text.as_bytes()).as_u128())
+            }
+            (DataType::String, KeyValue::Text(text)) => self.encoded.get(text.as_bytes()).copied(),
+            (DataType::Categorical(_, mapping) | DataType::Enum(_, mapping), KeyValue::Text(text)) => {
+                self.words.find(word(Some(mapping.get_cat(text)?.into())))
+            }
+            (dtype, KeyValue::Integer(value)) if dtype.is_integer() && is_word(dtype) => {
+                self.words.find(word(Some(value)))
+            }
+            (dtype, KeyValue::Null) if is_word(dtype) => self.words.find(word(None)),
+            _ => None,
+        }
+    }
+
     fn codes(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
         match key.dtype() {
             DataType::String => self.codes_of_strings(key, out),
             dtype if is_word(dtype) => {
                 let words = key.to_physical_repr().cast(&DataType::Int64)?;
                 let words = words.i64()?;
-                // Bit 64 tells a value from null.
-                self.codes_of_words(words.iter().map(|v| v.map_or(0, |v| 1 << 64 | u128::from(v as u64))), out);
+                self.codes_of_words(words.iter().map(word), out);
                 Ok(())
             }
             _ => self.codes_of_rows(key, out),
@@ -212,6 +279,11 @@ impl ColumnIndex {
     }
 }
 
+/// An integer as a word; bit 64 tells a value from null.
+fn word(value: Option<i64>) -> u128 {
+    value.map_or(0, |value| 1 << 64 | u128::from(value as u64))
+}
+
 /// Dtypes whose physical values are integers of at most 64 bits.
 fn is_word(dtype: &DataType) -> bool {
     match dtype {
@@ -231,11 +303,10 @@ impl Default for WordIndex {
 impl WordIndex {
     /// Number of a word; a new one gets `len`, which grows.
     fn number(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
-        // Fibonacci hashing: the high bits of a product with 2^64 / golden ratio.
-        let mixed = ((word as u64) ^ ((word >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let slot = &mut self.recent[(mixed >> 54) as usize % RECENT];
+        let Self { numbers, recent } = self;
+        let slot = &mut recent[slot_of(word)];
         if slot.0 != word || slot.1 == IdxSize::MAX {
-            let number = *self.numbers.entry(word).or_insert_with(|| {
+            let number = *numbers.entry(word).or_insert_with(|| {
                 *len += 1;
                 *len - 1
             });
@@ -243,6 +314,21 @@ impl WordIndex {
         }
         slot.1
     }
+
+    /// Number of a word that was seen.
+    fn find(&mut self, word: u128) -> Option<IdxSize> {
+        let slot = &mut self.recent[slot_of(word)];
+        if slot.0 != word || slot.1 == IdxSize::MAX {
+            *slot = (word, *self.numbers.get(&word)?);
+        }
+        Some(slot.1)
+    }
+}
+
+/// Where a word may be remembered. Fibonacci hashing: the high bits of a product with 2^64 / golden ratio.
+fn slot_of(word: u128) -> usize {
+    let mixed = ((word as u64) ^ ((word >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 54) as usize % RECENT
 }
 
 fn number_bytes(known: &mut PlHashMap<Box<[u8]>, IdxSize>, bytes: &[u8], len: &mut IdxSize) -> IdxSize {

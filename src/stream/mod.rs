@@ -1,40 +1,24 @@
-//! Batches of trades in, closed bars out, one state per group: the machine behind the lazy path.
+//! Batches of trades in, ended bars out, one state per group: the machine behind the lazy path and behind live streams.
 
+mod checkpoint;
+mod gaps;
+mod groups;
 mod keys;
+mod options;
 mod python;
-
-use std::ops::Range;
+mod trade;
 
 use polars::prelude::*;
 
+use self::groups::{Machines, Pushes, Run};
 use self::keys::GroupIndex;
-pub use self::python::{TradeStream, bar_columns, check_threshold};
-use crate::core::block::Buffers;
-use crate::core::{
-    BarBuilder, ClosedBar, Column as Part, Gathered, Layout, RangeBar, RangeRule, RowError, TimeUnit as CoreUnit,
-    Trades,
+use self::options::{Overlap, Plan, Rows};
+pub use self::python::{
+    GapStream, PushStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds,
 };
-use crate::frame::output::bar_series;
-use crate::frame::schema::BarColumn;
-use crate::frame::{ColumnNames, FrameError, TimeColumn, TradeColumns};
-
-/// What a stream is told once.
-pub struct Parameters {
-    /// The rule that closes bars.
-    pub rule: RangeRule,
-    /// Unit of Int64 times.
-    pub time_unit: Option<CoreUnit>,
-    /// Which columns play which part, and what they are called; other parts are absent.
-    pub parts: Vec<Part>,
-    /// Names of the columns.
-    pub names: ColumnNames,
-    /// Columns whose values form the groups.
-    pub by: Vec<PlSmallStr>,
-    /// Columns of the bars to compute.
-    pub columns: Vec<&'static BarColumn>,
-    /// Whether rows of the stream are rows of the user's input, so that an error may number them.
-    pub rows_are_of_input: bool,
-}
+use crate::core::{Column as Part, Gathered, Layout, RowError};
+use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
 /// Rows that are brought into the order of their groups at once: few enough that gathering them stays
 /// within the caches, which made interleaved groups a third faster.
@@ -43,77 +27,82 @@ const PIECE_ROWS: usize = 8_192;
 /// Rows of a piece for each group that there is, so that runs stay long where groups are many.
 const PIECE_ROWS_OF_GROUP: usize = 64;
 
-/// A closed bar on its way out.
+/// An ended bar on its way out.
 struct Emitted {
     group: IdxSize,
-    /// The closing row in the batch.
+    /// The row of the batch that ended it.
     row: usize,
-    bar: RangeBar,
-}
-
-/// Rows of one group that follow each other, and the bars that they closed.
-struct Run<'a> {
-    group: IdxSize,
-    rows: Range<usize>,
-    /// Number of the bar that the first row is in.
-    first_bar: u64,
-    /// Bars closed; their rows count from the start of the run.
-    closed: &'a [ClosedBar],
+    bar: OutputBar,
 }
 
 /// The bars of any number of groups over any number of batches.
 pub struct GroupedBars {
-    parameters: Parameters,
-    time: Option<TimeColumn>,
+    plan: Plan,
+    time: TimeColumn,
     groups: GroupIndex,
-    builders: Vec<BarBuilder<RangeRule>>,
-    buffers: Buffers,
+    machines: Machines,
     gathered: Gathered,
-    /// Closed bars that nobody has taken yet, in their order.
+    /// Ended bars that nobody has taken yet, in their order.
     waiting: Vec<Emitted>,
     rows: u64,
 }
 
 impl GroupedBars {
-    /// A stream that has seen nothing.
-    pub fn new(parameters: Parameters) -> Self {
-        Self {
-            parameters,
-            time: None,
-            groups: GroupIndex::default(),
-            builders: Vec::new(),
-            buffers: Buffers::default(),
+    /// A stream that has seen nothing; a frame tells it the dtypes.
+    ///
+    /// # Errors
+    ///
+    /// A column that is missing or of the wrong dtype.
+    pub fn new(plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
+        let empty = schema.clear();
+        let name = plan.names.get(Part::Time);
+        let time = empty.column(name).map_err(|_| FrameError(format!("the trades have no column `{name}`")))?;
+        let time = TimeColumn::new(name, time.dtype(), plan.time_unit)?;
+        let pushes = if plan.rows == Rows::Frames { Pushes::Whole } else { Pushes::Pieces };
+        let skip_overlap = plan.overlap == Overlap::Skip;
+        let mut stream = Self {
+            groups: GroupIndex::new(empty.select(plan.by.iter().cloned())?),
+            machines: Machines::new(plan.rules.clone(), plan.breaks, time.unit, pushes, skip_overlap),
+            plan,
+            time,
             gathered: Gathered::default(),
             waiting: Vec::new(),
             rows: 0,
-        }
+        };
+        stream.push(&empty)?;
+        Ok(stream)
     }
 
-    /// Adds a batch and returns how many closed bars wait to be taken.
+    /// Adds a batch and returns how many ended bars wait to be taken.
     ///
     /// # Errors
     ///
-    /// The first row that breaks a rule, or a column of the wrong dtype; the stream is then to be dropped.
+    /// The first row that breaks a rule, or a column of the wrong dtype. The state of a stream of frames is then that
+    /// before the push; any other stream is to be dropped.
     pub fn push(&mut self, batch: &DataFrame) -> Result<usize, FrameError> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let known = waiting.len();
-        self.drive(batch, &mut |run, layout| {
-            waiting.extend(run.closed.iter().map(|closed| Emitted {
+        let result = self.drive(batch, &mut |run, layout, plan| {
+            waiting.extend(run.closed.iter().filter(|closed| plan.wants(closed)).map(|closed| Emitted {
                 group: run.group,
                 row: layout.row(run.rows.start + closed.row),
-                bar: closed.bar,
+                bar: plan.output(closed),
             }));
-        })?;
-        waiting[known..].sort_unstable_by_key(|emitted| emitted.row);
+        });
+        if result.is_err() {
+            waiting.truncate(known);
+        }
+        // Stable: bars that one row ends are of one group and in the order of its rules.
+        waiting[known..].sort_by_key(|emitted| emitted.row);
         self.waiting = waiting;
-        Ok(self.waiting.len())
+        result.map(|()| self.waiting.len())
     }
 
-    /// Takes the closed bars that wait: keys, then the columns asked for, in the order of the closing rows.
+    /// Takes the ended bars that wait: keys, then the columns asked for, in the order of the rows that ended them.
     ///
     /// # Errors
     ///
-    /// The stream has seen no batch, not even an empty one, and so does not know its dtypes.
+    /// Polars cannot make the frame.
     pub fn take(&mut self) -> Result<DataFrame, FrameError> {
         let (groups, bars): (Vec<_>, Vec<_>) = self.waiting.drain(..).map(|e| (e.group, e.bar)).unzip();
         self.frame(&groups, &bars)
@@ -126,9 +115,9 @@ impl GroupedBars {
     /// As [`GroupedBars::push`].
     pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
         let mut ids = vec![0; batch.height()];
-        self.drive(batch, &mut |run, layout| {
+        self.drive(batch, &mut |run, layout, _| {
             let mut from = run.rows.start;
-            let ends = run.closed.iter().map(|closed| run.rows.start + closed.row + 1).chain([run.rows.end]);
+            let ends = run.closed.iter().map(|closed| run.rows.start + closed.end()).chain([run.rows.end]);
             for (id, end) in (run.first_bar..).zip(ends) {
                 (from..end).for_each(|row| ids[layout.row(row)] = id);
                 from = end;
@@ -137,32 +126,52 @@ impl GroupedBars {
         Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
     }
 
-    /// The bars still forming, by first appearance of their groups.
+    /// The bars still forming, by first appearance of their groups, then by threshold.
     ///
     /// # Errors
     ///
     /// As [`GroupedBars::take`].
     pub fn forming(&self) -> Result<DataFrame, FrameError> {
-        let forming = self.builders.iter().enumerate();
-        let (groups, bars): (Vec<_>, Vec<_>) =
-            forming.filter_map(|(group, builder)| Some((group as IdxSize, *builder.forming()?))).unzip();
+        let mut groups = Vec::new();
+        let mut bars = Vec::new();
+        for (group, builder) in self.machines.builders().iter().enumerate() {
+            for (rule, bar) in builder.forming() {
+                groups.push(group as IdxSize);
+                bars.push(OutputBar { threshold_dbps: self.plan.rules[rule].threshold_dbps(), bar: *bar });
+            }
+        }
         self.frame(&groups, &bars)
     }
 
-    fn frame(&self, groups: &[IdxSize], bars: &[RangeBar]) -> Result<DataFrame, FrameError> {
-        let time = self.time.as_ref().ok_or_else(|| FrameError("the stream has seen no batch".to_owned()))?;
-        let has_side = self.parameters.parts.contains(&Part::IsBuyerMaker);
+    fn frame(&self, groups: &[IdxSize], bars: &[OutputBar]) -> Result<DataFrame, FrameError> {
         let mut columns = self.groups.take(groups)?;
-        let series = bar_series(bars, &self.parameters.columns, &time.dtype, has_side);
+        let series = bar_series(bars, &self.plan.columns, &self.time.dtype, self.plan.has(Part::IsBuyerMaker));
         columns.extend(series.into_iter().map(Column::from));
         Ok(DataFrame::new(bars.len(), columns)?)
     }
 
-    /// Pushes a batch through the machines of its groups, run by run.
-    fn drive(&mut self, batch: &DataFrame, visit: &mut dyn FnMut(&Run<'_>, &Layout)) -> Result<(), FrameError> {
-        let (time, columns) = self.read(batch)?;
-        let groups = self.groups.assign(batch, &self.parameters.by)?;
-        self.builders.resize_with(self.groups.len(), || BarBuilder::new(self.parameters.rule, time.unit));
+    /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
+    fn drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+        let groups = self.groups.len();
+        let result = self.try_drive(batch, visit);
+        match result {
+            Ok(()) => self.rows += batch.height() as u64,
+            Err(_) => self.roll_back(groups)?,
+        }
+        result
+    }
+
+    /// Makes everything as it was when there were so many groups.
+    #[cold]
+    fn roll_back(&mut self, groups: usize) -> Result<(), FrameError> {
+        self.machines.roll_back(groups);
+        self.groups.truncate(groups)
+    }
+
+    fn try_drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+        let columns = self.read(batch)?;
+        let groups = self.groups.assign(batch)?;
+        self.machines.begin(self.groups.len());
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
         let piece = PIECE_ROWS.max(PIECE_ROWS_OF_GROUP * self.groups.len());
@@ -177,80 +186,49 @@ impl GroupedBars {
                     Some(order) => self.gathered.gather(&trades, order),
                     None => trades,
                 };
-                failure = push_runs(&mut self.builders, &mut self.buffers, trades, &groups, &layout, visit);
+                let plan = &self.plan;
+                failure = self.machines.push_runs(trades, &groups, &layout, &mut |run| visit(run, &layout, plan));
             }
         }
         let unreadable = unreadable.map(|(row, column, rule)| {
-            (row, RowError { column, row: self.builders[groups[row] as usize].rows(), rule })
+            (row, RowError { column, row: self.machines.builders()[groups[row] as usize].seen().rows, rule })
         });
-        if let Some((row, error)) = failure.or(unreadable) {
-            let place = self.place(row, groups[row], error.row);
-            let name = self.parameters.names.get(error.column);
-            return Err(FrameError::of_row(&error, name, &time.dtype, &place));
+        match failure.or(unreadable) {
+            Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row], error.row))),
+            None => Ok(()),
         }
-        self.rows += batch.height() as u64;
-        Ok(())
     }
 
-    /// The columns of a batch in one chunk; the first batch decides the dtype of time.
-    fn read(&mut self, batch: &DataFrame) -> Result<(TimeColumn, TradeColumns), FrameError> {
-        let Parameters { names, parts, time_unit, .. } = &self.parameters;
-        let find = |part: Part| {
-            let column = parts.contains(&part).then(|| batch.column(names.get(part)).ok())?;
+    /// The columns of a batch in one chunk.
+    fn read(&self, batch: &DataFrame) -> Result<TradeColumns, FrameError> {
+        let names = &self.plan.names;
+        TradeColumns::new(names, &self.time, |part: Part| {
+            let column = self.plan.has(part).then(|| batch.column(names.get(part)).ok())?;
             column.map(|column| column.as_materialized_series().rechunk())
-        };
-        let time = match &self.time {
-            Some(time) => time.clone(),
-            None => {
-                let name = names.get(Part::Time);
-                let series = find(Part::Time);
-                let series = series.ok_or_else(|| FrameError(format!("the trades have no column `{name}`")))?;
-                self.time.insert(TimeColumn::new(name, series.dtype(), *time_unit)?).clone()
-            }
-        };
-        let columns = TradeColumns::new(names, &time, find)?;
-        Ok((time, columns))
+        })
+    }
+
+    fn error(&self, error: &RowError, place: &str) -> FrameError {
+        FrameError::of_row(error, self.plan.names.get(error.column), &self.time.dtype, place)
     }
 
     /// Where a row of the batch is, for a reader.
     fn place(&self, row: usize, group: IdxSize, row_in_group: u64) -> String {
-        if self.parameters.by.is_empty() {
-            return format!("row {row_in_group}");
-        }
-        let group = self.groups.describe(group);
-        if self.parameters.rows_are_of_input {
-            format!("row {} (row {row_in_group} of {group})", self.rows + row as u64)
+        let of_group = if self.plan.by.is_empty() {
+            format!("row {row_in_group}")
         } else {
-            format!("row {row_in_group} of {group}")
+            format!("row {row_in_group} of {}", self.groups.describe(group))
+        };
+        match &self.plan.rows {
+            Rows::Input if self.plan.by.is_empty() => format!("row {}", self.rows + row as u64),
+            Rows::Input => format!("row {} ({of_group})", self.rows + row as u64),
+            Rows::Groups => of_group,
+            Rows::Since(instant) => format!("{of_group}, counted from {instant}"),
+            Rows::Frames if self.plan.by.is_empty() => format!("row {row} of the frame ({of_group} in all)"),
+            Rows::Frames => format!("row {row} of the frame ({of_group})"),
         }
     }
 }
 
-/// Pushes each run of trades into the machine of its group; returns the earliest row that fails, of any group.
-fn push_runs(
-    builders: &mut [BarBuilder<RangeRule>],
-    buffers: &mut Buffers,
-    trades: Trades<'_>,
-    groups: &[IdxSize],
-    layout: &Layout,
-    visit: &mut dyn FnMut(&Run<'_>, &Layout),
-) -> Option<(usize, RowError)> {
-    let mut failure: Option<(usize, RowError)> = None;
-    let mut closed = Vec::new();
-    for rows in layout.runs() {
-        closed.clear();
-        let group = groups[layout.row(rows.start)];
-        let builder = &mut builders[group as usize];
-        let (first_bar, first_row) = (builder.closed(), builder.rows());
-        match builder.push(trades.slice(rows.clone()), buffers, &mut closed) {
-            Ok(()) => visit(&Run { group, rows, first_bar, closed: &closed }, layout),
-            Err(error) => {
-                let row = layout.row(rows.start + (error.row - first_row) as usize);
-                if failure.is_none_or(|(first, _)| row < first) {
-                    failure = Some((row, error));
-                }
-            }
-        }
-    }
-    failure
-}
+/// What is done with each run of rows.
+type Visit<'a> = dyn FnMut(&Run<'_>, &Layout, &Plan) + 'a;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::error::{Column, Rule};
 use crate::core::fixed::Numbers;
+use crate::core::period::{MaxGap, Reset};
 use crate::core::range::RangeRule;
 use crate::core::testing::words;
 use crate::core::trades::Bits;
@@ -97,12 +98,21 @@ fn slow(trades: &Owned, threshold: i64, gate: bool) -> Vec<Slow> {
 }
 
 fn machine(threshold: u32, gate: bool) -> BarBuilder<RangeRule> {
-    BarBuilder::new(RangeRule::new(threshold, gate).expect("a valid threshold"), TimeUnit::Milliseconds)
+    machine_of(&[threshold], gate, Breaks::default())
+}
+
+fn machine_of(thresholds: &[u32], gate: bool, breaks: Breaks) -> BarBuilder<RangeRule> {
+    let rule = |&threshold: &u32| RangeRule::new(threshold, gate).expect("a valid threshold");
+    BarBuilder::new(&thresholds.iter().map(rule).collect::<Vec<_>>(), breaks, TimeUnit::Milliseconds)
 }
 
 /// Bars with the row that closed each, then the forming bar; pushed in pieces of the given sizes, in turn.
-fn run(trades: &Owned, threshold: u32, gate: bool, sizes: &[usize]) -> (Vec<ClosedBar>, Option<RangeBar>) {
-    let (mut builder, mut buffers, mut bars) = (machine(threshold, gate), Buffers::default(), vec![]);
+fn run(trades: &Owned, threshold: u32, gate: bool, sizes: &[usize]) -> (Vec<ClosedBar>, Vec<RangeBar>) {
+    run_machine(machine(threshold, gate), trades, sizes)
+}
+
+fn run_machine(mut builder: BarBuilder<RangeRule>, trades: &Owned, sizes: &[usize]) -> (Vec<ClosedBar>, Vec<RangeBar>) {
+    let (mut buffers, mut bars) = (Buffers::default(), vec![]);
     let (view, mut start) = (trades.view(), 0);
     for size in sizes.iter().cycle() {
         let end = (start + size).min(view.len());
@@ -116,9 +126,9 @@ fn run(trades: &Owned, threshold: u32, gate: bool, sizes: &[usize]) -> (Vec<Clos
             break;
         }
     }
-    assert_eq!(builder.rows(), view.len() as u64);
-    assert_eq!(builder.closed(), bars.len() as u64);
-    (bars, builder.forming().copied())
+    assert_eq!(builder.seen().rows, view.len() as u64);
+    assert_eq!(builder.closed(), bars.iter().filter(|closed| closed.rule == 0).count() as u64);
+    (bars, builder.forming().map(|(_, bar)| *bar).collect())
 }
 
 #[test]
@@ -155,6 +165,64 @@ fn prop_no_split_of_the_input_changes_a_bit() {
     for sizes in [&[1][..], &[3, 1, 0, 700], &[1_023, 1, 1_025], &[ROWS], &[ROWS + 1, 5]] {
         assert_eq!(run(&trades, 60, true, sizes), whole, "{sizes:?}");
     }
+}
+
+const BREAKS: Breaks = Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap { months: 0, nanoseconds: 13_000_000 }) };
+
+#[test]
+fn prop_breaks_cut_where_the_definition_says_however_the_input_is_split() {
+    let mut trades = Owned::walk(13, 5_000);
+    trades.time.iter_mut().for_each(|time| *time = 1_700_006_390_000 + (*time - 1_700_000_000_000)); // midnight inside
+    let whole = run_machine(machine_of(&[300], true, BREAKS), &trades, &[usize::MAX / 2]);
+    let reasons: Vec<_> = whole.0.iter().map(|closed| closed.bar.close_reason).collect();
+    for reason in [CloseReason::Threshold, CloseReason::Reset, CloseReason::Gap] {
+        assert!(reasons.contains(&reason), "the walk must end bars by {reason:?}");
+    }
+    let mut start = 0;
+    for closed in &whole.0 {
+        let time = &trades.time[start..closed.end()];
+        let day = |time: i64| time.div_euclid(86_400_000);
+        assert!(time.windows(2).all(|pair| pair[1] - pair[0] <= 13 && day(pair[0]) == day(pair[1])));
+        assert_eq!(closed.bar.agg_record_count, time.len() as u64);
+        let (last, next) = (trades.time[closed.end() - 1], trades.time[closed.end()]);
+        match closed.bar.close_reason {
+            CloseReason::Reset => assert_ne!(day(last), day(next)),
+            CloseReason::Gap => assert!(day(last) == day(next) && next - last > 13),
+            _ => assert_eq!(closed.row + 1, closed.end()),
+        }
+        start = closed.end();
+    }
+    for sizes in [&[1][..], &[3, 1, 0, 700], &[1_023, 1, 1_025]] {
+        assert_eq!(run_machine(machine_of(&[300], true, BREAKS), &trades, sizes), whole, "{sizes:?}");
+    }
+}
+
+#[test]
+fn prop_several_rules_give_what_each_gives_alone() {
+    let trades = Owned::walk(14, 6_000);
+    let thresholds = [60, 5, 2_000, 300];
+    let (together, forming) = run_machine(machine_of(&thresholds, true, BREAKS), &trades, &[700, 1, 2_000]);
+    assert!(together.is_sorted_by_key(|closed| (closed.row, closed.rule)));
+    let mut forming_alone = vec![];
+    for (rule, &threshold) in thresholds.iter().enumerate() {
+        let (alone, last) = run_machine(machine_of(&[threshold], true, BREAKS), &trades, &[usize::MAX / 2]);
+        let of_rule: Vec<_> = together.iter().filter(|closed| closed.rule == rule).collect();
+        assert_eq!(of_rule.len(), alone.len());
+        assert!(of_rule.iter().zip(&alone).all(|(a, b)| (a.row, a.bar) == (b.row, b.bar)));
+        forming_alone.extend(last);
+    }
+    assert_eq!(forming, forming_alone);
+}
+
+#[test]
+fn what_was_seen_is_told_from_what_is_new() {
+    let trades = Owned { time: vec![1, 2, 2, 2, 3], id: vec![9, 4, 5, 6, 1], ..Owned::default() };
+    let with_ids = Trades { quantity: None, individual_ids: None, is_buyer_maker: None, ..trades.view() };
+    let without = Trades { agg_trade_id: None, ..with_ids };
+    let seen = |time, id| Seen { last: Some((time, id)), rows: 1 };
+    assert_eq!(Seen::default().overlap(&with_ids), 0);
+    assert_eq!((seen(2, 5).overlap(&with_ids), seen(2, 3).overlap(&with_ids)), (3, 1));
+    assert_eq!((seen(2, 0).overlap(&without), seen(9, 0).overlap(&without)), (1, 5));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub const EPS: f64 = f64::EPSILON;
 mod tests {
     use super::{arrival, flow, impact};
     use crate::core::block::Buffers;
-    use crate::core::{BarBuilder, Bits, Numbers, RangeBar, RangeRule, TimeUnit, Trades};
+    use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, TimeUnit, Trades};
 
     /// The forming bar of some trades, each of which stands for two; a set bit is a sale.
     fn bar(price: &[f64], quantity: &[f64], sales: u8) -> RangeBar {
@@ -30,9 +30,9 @@ mod tests {
             individual_ids: Some((&first, &last)),
         };
         let rule = RangeRule::new(50_000, true).expect("a valid threshold");
-        let mut builder = BarBuilder::new(rule, TimeUnit::Milliseconds);
+        let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds);
         builder.push(trades, &mut Buffers::default(), &mut vec![]).expect("valid trades");
-        *builder.forming().expect("no trade leaves half and double")
+        *builder.forming().next().expect("no trade leaves half and double").1
     }
 
     #[test]

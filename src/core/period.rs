@@ -1,0 +1,264 @@
+//! Where bars end although no price asks for it: calendar periods and gaps between trades.
+
+use std::ops::RangeInclusive;
+
+use super::bar::CloseReason;
+use super::trades::TimeUnit;
+
+/// Calendar periods in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// From 00:00.
+    Day,
+    /// From Sunday 00:00.
+    Week,
+    /// From the first 00:00.
+    Month,
+    /// From 1 January 00:00.
+    Year,
+}
+
+impl Reset {
+    /// Every period as the word for it.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("1d", Self::Day), ("1w", Self::Week), ("1mo", Self::Month), ("1y", Self::Year)];
+
+    /// The period that holds an instant; its ends are the first and the last instant that 64 bits can hold.
+    #[must_use]
+    pub fn period(self, time: i64, unit: TimeUnit) -> Period {
+        let day = time.div_euclid(unit.per_day());
+        let (first, next) = match self {
+            Self::Day => (day, day + 1),
+            Self::Week => {
+                // 1 January 1970 was a Thursday, the fifth day of its week.
+                let first = day - (day + 4).rem_euclid(7);
+                (first, first + 7)
+            }
+            Self::Month => {
+                let (year, month, _) = civil(day);
+                (day_of(year, month, 1), day_of(year, month + 1, 1))
+            }
+            Self::Year => {
+                let (year, ..) = civil(day);
+                (day_of(year, 1, 1), day_of(year + 1, 1, 1))
+            }
+        };
+        let instant = |day: i64| i128::from(day) * i128::from(unit.per_day());
+        Period { first: saturate(instant(first)), last: saturate(instant(next) - 1) }
+    }
+}
+
+/// Instants of one calendar period, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// First instant.
+    pub first: i64,
+    /// Last instant.
+    pub last: i64,
+}
+
+impl Period {
+    fn holds(&self, time: i64) -> bool {
+        RangeInclusive::new(self.first, self.last).contains(&time)
+    }
+}
+
+/// The longest time between two trades of one bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxGap {
+    /// Calendar months, counted first.
+    pub months: u32,
+    /// Nanoseconds on top of them.
+    pub nanoseconds: i128,
+}
+
+impl MaxGap {
+    /// The last instant at which a trade still belongs to the bar whose last trade was at `time`.
+    #[must_use]
+    pub fn limit(&self, time: i64, unit: TimeUnit) -> i64 {
+        // What is finer than the clock cannot make a difference to it: a time is later by more than 1.5 units
+        // if it is later by more than one.
+        let span = self.nanoseconds / unit.nanoseconds();
+        saturate(add_months(time, self.months, unit) + span)
+    }
+}
+
+/// What ends bars beside the rule that closes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Breaks {
+    /// Bars end with the calendar period.
+    pub reset: Option<Reset>,
+    /// Bars end where no trade follows for longer.
+    pub max_gap: Option<MaxGap>,
+}
+
+impl Breaks {
+    /// Why a bar whose last trade was at `previous` cannot hold a trade at `time`, if so. Keeps the
+    /// `period` up to date.
+    pub fn between(
+        &self,
+        previous: i64,
+        time: i64,
+        unit: TimeUnit,
+        period: &mut Option<Period>,
+    ) -> Option<CloseReason> {
+        if let Some(reset) = self.reset
+            && !period.get_or_insert_with(|| reset.period(previous, unit)).holds(time)
+        {
+            *period = Some(reset.period(time, unit));
+            return Some(CloseReason::Reset);
+        }
+        self.max_gap.filter(|gap| time > gap.limit(previous, unit)).map(|_| CloseReason::Gap)
+    }
+
+    /// How many of these times, which do not go back and of which there is one at least, follow the first without a
+    /// break.
+    #[must_use]
+    pub fn unbroken(&self, time: &[i64], unit: TimeUnit, period: Option<Period>) -> usize {
+        let mut len = time.len();
+        if let Some(reset) = self.reset {
+            let last = period.unwrap_or_else(|| reset.period(time[0], unit)).last;
+            if time[len - 1] > last {
+                len = time.partition_point(|&time| time <= last);
+            }
+        }
+        if let Some(gap) = self.max_gap
+            && time[len - 1] > gap.limit(time[0], unit)
+        {
+            let late = |pair: &[i64]| pair[1] > gap.limit(pair[0], unit);
+            len = time[..len].windows(2).position(late).map_or(len, |row| row + 1);
+        }
+        len
+    }
+}
+
+fn saturate(time: i128) -> i64 {
+    time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// The same time of day some months later; on the last day of a month that has no such day.
+fn add_months(time: i64, months: u32, unit: TimeUnit) -> i128 {
+    if months == 0 {
+        return i128::from(time);
+    }
+    let (day, rest) = (time.div_euclid(unit.per_day()), time.rem_euclid(unit.per_day()));
+    let (year, month, day_of_month) = civil(day);
+    let month = month + i64::from(months);
+    let first = day_of(year, month, 1);
+    let length = day_of(year, month + 1, 1) - first;
+    let day = first + (day_of_month - 1).min(length - 1);
+    i128::from(day) * i128::from(unit.per_day()) + i128::from(rest)
+}
+
+/// Years of the Gregorian calendar repeat after this many days.
+const DAYS_OF_400_YEARS: i64 = 146_097;
+
+/// Days from 1 March of the year 0 to 1 January 1970.
+const EPOCH: i64 = 719_468;
+
+/// Year, month and day of the month, all from 1, of a day counted from 1970.
+///
+/// Years are counted from 1 March here, so that the leap day is their last.
+fn civil(day: i64) -> (i64, i64, i64) {
+    let day = day + EPOCH;
+    let (era, day) = (day.div_euclid(DAYS_OF_400_YEARS), day.rem_euclid(DAYS_OF_400_YEARS));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153; // 0 is March; five months from March or August have 153 days
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let january = month >= 10;
+    (era * 400 + year + i64::from(january), if january { month - 9 } else { month + 3 }, day_of_month)
+}
+
+/// A day counted from 1970; months beyond 12 are those of later years.
+fn day_of(year: i64, month: i64, day_of_month: i64) -> i64 {
+    let march = month - 3;
+    let (year, month) = (year + march.div_euclid(12), march.rem_euclid(12));
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    let day = 365 * year + year / 4 - year / 100 + (153 * month + 2) / 5 + day_of_month - 1;
+    era * DAYS_OF_400_YEARS + day - EPOCH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: TimeUnit = TimeUnit::Microseconds;
+
+    #[test]
+    fn days_and_dates_are_each_others_inverse() {
+        assert_eq!((civil(0), day_of(1970, 1, 1)), ((1970, 1, 1), 0));
+        assert_eq!(civil(day_of(2000, 2, 29)), (2000, 2, 29));
+        assert_eq!(day_of(2024, 14, 1), day_of(2025, 2, 1));
+        let mut expected = civil(-1_000_000);
+        for day in -1_000_000..1_000_000 {
+            assert_eq!((civil(day), day_of(expected.0, expected.1, expected.2)), (expected, day));
+            let leap = expected.0 % 4 == 0 && (expected.0 % 100 != 0 || expected.0 % 400 == 0);
+            let length = match expected.1 {
+                4 | 6 | 9 | 11 => 30,
+                2 if leap => 29,
+                2 => 28,
+                _ => 31,
+            };
+            expected.2 += 1;
+            if expected.2 > length {
+                expected = (expected.0, expected.1 + 1, 1);
+            }
+            if expected.1 > 12 {
+                expected = (expected.0 + 1, 1, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn periods_hold_their_instant_and_touch_each_other() {
+        for (_, reset) in Reset::WORDS {
+            for unit in [TimeUnit::Milliseconds, US, TimeUnit::Nanoseconds] {
+                for time in [0, -1, 1_709_164_800_000, 951_782_400_000_000, -62_135_596_800_001, 1 << 60] {
+                    let period = reset.period(time, unit);
+                    assert!(period.holds(time) && !period.holds(period.last + 1));
+                    assert_eq!(reset.period(period.last + 1, unit).first, period.last + 1);
+                    assert_eq!(reset.period(period.first, unit), period);
+                }
+            }
+        }
+        assert_eq!(Reset::Year.period(i64::MAX, US).last, i64::MAX);
+        assert_eq!(Reset::Month.period(i64::MIN, TimeUnit::Milliseconds).first, i64::MIN);
+        // Sunday 31 December 2023 to Saturday 6 January 2024.
+        let week = Reset::Week.period(day_of(2024, 1, 3) * US.per_day(), US);
+        assert_eq!(week.first, day_of(2023, 12, 31) * US.per_day());
+    }
+
+    #[test]
+    fn months_keep_the_day_or_take_the_last() {
+        let at = |year, month, day| day_of(year, month, day) * US.per_day() + 5;
+        let limit = |months, time| MaxGap { months, nanoseconds: 1_999 }.limit(time, US);
+        assert_eq!(limit(1, at(2024, 1, 31)), at(2024, 2, 29) + 1);
+        assert_eq!(limit(13, at(2023, 1, 30)), at(2024, 2, 29) + 1);
+        assert_eq!(limit(0, at(2023, 1, 30)), at(2023, 1, 30) + 1);
+        assert_eq!(limit(u32::MAX, i64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn breaks_are_found_one_by_one_as_in_a_slice() {
+        let day = US.per_day();
+        let hours = |n: i64| n * day / 24;
+        let time = [hours(1), hours(2), hours(9), hours(23), hours(24), hours(24), hours(90), hours(91)];
+        let breaks =
+            Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap { months: 0, nanoseconds: 7 * 3_600_000_000_000 }) };
+        let mut one_by_one = vec![];
+        let mut period = None;
+        for row in 1..time.len() {
+            if let Some(reason) = breaks.between(time[row - 1], time[row], US, &mut period) {
+                one_by_one.push((row, reason));
+            }
+        }
+        assert_eq!(one_by_one, [(3, CloseReason::Gap), (4, CloseReason::Reset), (6, CloseReason::Reset)]);
+        let (mut found, mut row) = (vec![], 0);
+        while row < time.len() {
+            row += breaks.unbroken(&time[row..], US, None);
+            found.push(row);
+        }
+        assert_eq!(found, [3, 4, 6, 8]);
+    }
+}

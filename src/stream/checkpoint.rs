@@ -1,0 +1,381 @@
+//! The envelope of a checkpoint: what is in the bytes, and which bytes are refused.
+//!
+//! ```text
+//! rangebar_polars checkpoint 1\n     the format and its version
+//! {"library": ..., "options": ...}\n  JSON: what the stream was told, and what it has learnt of its input
+//! keys                               column by column, value by value
+//! groups                             machine by machine, as the core writes them
+//! checksum                           CRC-64/XZ of all before, eight bytes
+//! ```
+//!
+//! The options say what a group's state is made of. A feature that needs rows of the past adds them behind the machine
+//! of the group, and an option that says so; a library that does not know the option refuses the checkpoint.
+
+use polars::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::GroupedBars;
+use super::options::StreamOptions;
+use crate::core::CheckpointError;
+use crate::core::checkpoint::{Put, Reader, checksum};
+use crate::frame::FrameError;
+
+const MAGIC: &[u8] = b"rangebar_polars checkpoint ";
+const VERSION: &str = "1";
+const CHECKSUM_BYTES: usize = 8;
+
+/// The JSON line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of the library that wrote the checkpoint.
+    library: String,
+    /// What the stream was told.
+    pub options: StreamOptions,
+    /// What it knows of its input, once it has seen any.
+    pub input: Option<Input>,
+}
+
+/// What a stream knows of its input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The parts that the input has.
+    pub parts: Vec<String>,
+    /// Dtype of time.
+    time: KeyType,
+    /// Dtypes of the key columns.
+    keys: Vec<KeyType>,
+    /// Number of groups.
+    groups: u64,
+}
+
+/// A dtype that a checkpoint can hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum KeyType {
+    Datetime(String, Option<String>),
+    Duration(String),
+    /// Name, namespace and physical type.
+    Categorical(String, String, String),
+    Enum(Vec<String>),
+    #[serde(untagged)]
+    Plain(String),
+}
+
+const PLAIN: [(&str, DataType); 15] = [
+    ("String", DataType::String),
+    ("Boolean", DataType::Boolean),
+    ("Date", DataType::Date),
+    ("Time", DataType::Time),
+    ("Int8", DataType::Int8),
+    ("Int16", DataType::Int16),
+    ("Int32", DataType::Int32),
+    ("Int64", DataType::Int64),
+    ("Int128", DataType::Int128),
+    ("UInt8", DataType::UInt8),
+    ("UInt16", DataType::UInt16),
+    ("UInt32", DataType::UInt32),
+    ("UInt64", DataType::UInt64),
+    ("Binary", DataType::Binary),
+    ("Null", DataType::Null),
+];
+
+const UNITS: [(&str, TimeUnit); 3] =
+    [("ms", TimeUnit::Milliseconds), ("us", TimeUnit::Microseconds), ("ns", TimeUnit::Nanoseconds)];
+
+const PHYSICALS: [(&str, CategoricalPhysical); 3] =
+    [("u8", CategoricalPhysical::U8), ("u16", CategoricalPhysical::U16), ("u32", CategoricalPhysical::U32)];
+
+fn word_of<T: PartialEq>(table: &[(&str, T)], value: &T) -> Option<String> {
+    table.iter().find(|(_, known)| known == value).map(|(word, _)| (*word).to_owned())
+}
+
+fn value_of<T: Clone>(table: &[(&str, T)], word: &str) -> Result<T, CheckpointError> {
+    table.iter().find(|(known, _)| *known == word).map(|(_, value)| value.clone()).ok_or(CheckpointError::Impossible)
+}
+
+impl KeyType {
+    fn of(name: &str, dtype: &DataType) -> Result<Self, FrameError> {
+        let found = match dtype {
+            DataType::Datetime(unit, zone) => {
+                word_of(&UNITS, unit).map(|unit| Self::Datetime(unit, zone.as_ref().map(|zone| zone.to_string())))
+            }
+            DataType::Duration(unit) => word_of(&UNITS, unit).map(Self::Duration),
+            DataType::Categorical(cats, _) => word_of(&PHYSICALS, &cats.physical())
+                .map(|physical| Self::Categorical(cats.name().to_string(), cats.namespace().to_string(), physical)),
+            DataType::Enum(cats, _) => Some(Self::Enum(cats.categories().values_iter().map(str::to_owned).collect())),
+            dtype => word_of(&PLAIN, dtype).map(Self::Plain),
+        };
+        found.ok_or_else(|| {
+            FrameError(format!(
+                "a checkpoint cannot hold the key column `{name}` of dtype {dtype:?}: cast it to String or an integer before"
+            ))
+        })
+    }
+
+    fn dtype(&self) -> Result<DataType, FrameError> {
+        Ok(match self {
+            Self::Datetime(unit, zone) => {
+                DataType::Datetime(value_of(&UNITS, unit)?, TimeZone::opt_try_new(zone.as_deref())?)
+            }
+            Self::Duration(unit) => DataType::Duration(value_of(&UNITS, unit)?),
+            Self::Categorical(name, namespace, physical) => {
+                let physical = value_of(&PHYSICALS, physical)?;
+                DataType::from_categories(Categories::new(name.into(), namespace.into(), physical))
+            }
+            Self::Enum(words) => {
+                DataType::from_frozen_categories(FrozenCategories::new(words.iter().map(String::as_str))?)
+            }
+            Self::Plain(word) => value_of(&PLAIN, word)?,
+        })
+    }
+}
+
+impl Header {
+    /// What a stream was told, and what it knows.
+    pub fn new(options: &StreamOptions, stream: Option<&GroupedBars>) -> Result<Self, FrameError> {
+        let input = stream.map(GroupedBars::input).transpose()?;
+        Ok(Self { library: env!("CARGO_PKG_VERSION").to_owned(), options: options.clone(), input })
+    }
+
+    /// The bytes of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// A key column of a dtype that a checkpoint cannot hold.
+    pub fn save(options: &StreamOptions, stream: Option<&GroupedBars>) -> Result<Vec<u8>, FrameError> {
+        let mut out = [MAGIC, VERSION.as_bytes(), b"\n"].concat();
+        let header = Self::new(options, stream)?;
+        serde_json::to_writer(&mut out, &header).map_err(|error| FrameError(error.to_string()))?;
+        out.push(b'\n');
+        if let Some(stream) = stream {
+            stream.save(&mut out)?;
+        }
+        let sum = checksum(&out);
+        out.put(sum);
+        Ok(out)
+    }
+
+    /// Reads the header of a checkpoint; the state stands behind it.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no checkpoint of this version, or not those that were written.
+    pub fn load(bytes: &[u8]) -> Result<(Self, Reader<'_>), FrameError> {
+        let refuse = |what: &str| Err(FrameError(format!("not a checkpoint of rangebar_polars: {what}")));
+        let Some(rest) = bytes.strip_prefix(MAGIC) else {
+            return refuse(if MAGIC.starts_with(bytes) { "the bytes end too soon" } else { "it begins otherwise" });
+        };
+        let Some((version, rest)) = line(rest) else { return refuse("the bytes end too soon") };
+        if version != VERSION.as_bytes() {
+            return Err(FrameError(format!(
+                "the checkpoint is of version {} of the format, and this library reads version {VERSION}: \
+                 restore it with the library that wrote it",
+                String::from_utf8_lossy(version)
+            )));
+        }
+        let Some((sealed, sum)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else {
+            return refuse("the bytes end too soon");
+        };
+        if checksum(sealed) != u64::from_le_bytes(*sum) {
+            return Err(FrameError("the checkpoint is truncated or altered: its checksum is another".to_owned()));
+        }
+        let Some((header, state)) = rest.strip_suffix(sum).and_then(line) else { return refuse("it has no header") };
+        let header = serde_json::from_slice(header)
+            .map_err(|error| FrameError(format!("the checkpoint's header cannot be read: {error}")))?;
+        Ok((header, Reader::new(state)))
+    }
+}
+
+/// Up to the end of the line, and what follows.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|&byte| byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+impl Input {
+    /// A frame without rows that has the time and the key columns.
+    pub fn empty(&self, options: &StreamOptions) -> Result<DataFrame, FrameError> {
+        let name = |part: &str| options.names.get(part).and_then(Option::as_deref).unwrap_or(part).to_owned();
+        let mut columns = vec![Column::new_empty(name("timestamp").into(), &self.time.dtype()?)];
+        for (name, key) in options.by.iter().zip(&self.keys) {
+            if name.as_str() != columns[0].name().as_str() {
+                columns.push(Column::new_empty(name.into(), &key.dtype()?));
+            }
+        }
+        for part in &self.parts {
+            let name = name(part);
+            if columns.iter().all(|column| column.name().as_str() != name) {
+                let dtype = match part.as_str() {
+                    "price" | "quantity" => DataType::Float64,
+                    "is_buyer_maker" => DataType::Boolean,
+                    _ => DataType::Int64,
+                };
+                columns.push(Column::new_empty(name.into(), &dtype));
+            }
+        }
+        Ok(DataFrame::new(0, columns)?)
+    }
+}
+
+impl GroupedBars {
+    /// What the stream knows of its input.
+    fn input(&self) -> Result<Input, FrameError> {
+        let keys = self.groups.keys().columns().iter();
+        Ok(Input {
+            parts: self.plan.parts.iter().map(|part| part.name().to_owned()).collect(),
+            time: KeyType::of("time", &self.time.dtype)?,
+            keys: keys.map(|key| KeyType::of(key.name(), key.dtype())).collect::<Result<_, _>>()?,
+            groups: self.machines.builders().len() as u64,
+        })
+    }
+
+    fn save(&self, out: &mut Vec<u8>) -> Result<(), FrameError> {
+        for key in self.groups.keys().columns() {
+            save_keys(key.as_materialized_series(), out)?;
+        }
+        for builder in self.machines.builders() {
+            builder.save(out);
+        }
+        Ok(())
+    }
+
+    /// A checkpoint to go on from must be of the same parameters and of the same input.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the message names what differs.
+    pub fn accept(&self, options: &StreamOptions, header: &Header) -> Result<(), FrameError> {
+        let Some(there) = &header.input else { return Ok(()) };
+        let differing = self.differences(options, header, there)?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        Err(FrameError(format!("the checkpoint was made otherwise: {}", differing.join("; "))))
+    }
+
+    /// Takes the state of a checkpoint that is accepted; this stream has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// A state that cannot be.
+    pub fn restore(&mut self, header: &Header, mut from: Reader<'_>) -> Result<(), FrameError> {
+        let Some(there) = &header.input else { return Ok(()) };
+        let len = usize::try_from(there.groups).map_err(|_| CheckpointError::Impossible)?;
+        let keys = self.groups.keys();
+        let keys = keys.columns().iter().map(|key| load_keys(key.name(), key.dtype(), len, &mut from));
+        let keys = keys.collect::<Result<Vec<_>, FrameError>>()?;
+        let groups = if keys.is_empty() { vec![0] } else { self.groups.assign(&DataFrame::new(len, keys)?)? };
+        if groups.len() != len || !groups.iter().enumerate().all(|(row, &group)| row == group as usize) {
+            return Err(CheckpointError::Impossible.into());
+        }
+        self.machines.begin(0);
+        self.machines.roll_back(0);
+        for _ in 0..len {
+            self.machines.add_group().load(&mut from)?;
+        }
+        if from.is_empty() { Ok(()) } else { Err(CheckpointError::Impossible.into()) }
+    }
+
+    /// What decides the future and is not as in the checkpoint.
+    fn differences(&self, options: &StreamOptions, header: &Header, there: &Input) -> Result<Vec<String>, FrameError> {
+        let here = self.input()?;
+        let (ours, theirs) = (&options.bars, &header.options.bars);
+        let mut out = Vec::new();
+        let mut compare = |name: &str, same: bool, theirs: String, ours: String| {
+            if !same {
+                out.push(format!("`{name}` was {theirs} and is {ours} here"));
+            }
+        };
+        let thresholds = (theirs.threshold_dbps.as_slice(), ours.threshold_dbps.as_slice());
+        compare(
+            "threshold_dbps",
+            thresholds.0 == thresholds.1,
+            format!("{:?}", thresholds.0),
+            format!("{:?}", thresholds.1),
+        );
+        let gates = (theirs.same_timestamp_gate, ours.same_timestamp_gate);
+        compare("same_timestamp_gate", gates.0 == gates.1, gates.0.to_string(), gates.1.to_string());
+        let word = |text: &Option<String>| text.as_ref().map_or("None".to_owned(), |text| format!("{text:?}"));
+        compare("reset", theirs.reset == ours.reset, word(&theirs.reset), word(&ours.reset));
+        let same_gap = theirs.breaks()?.max_gap == ours.breaks()?.max_gap;
+        compare("max_gap", same_gap, word(&theirs.max_gap), word(&ours.max_gap));
+        let by = (&header.options.by, &options.by);
+        compare("by", by.0 == by.1, format!("{:?}", by.0), format!("{:?}", by.1));
+        let dtype = |key: &KeyType| key.dtype().map(|dtype| format!("{dtype:?}"));
+        compare("timestamp", there.time == here.time, dtype(&there.time)?, dtype(&here.time)?);
+        for ((name, theirs), ours) in options.by.iter().zip(&there.keys).zip(&here.keys) {
+            compare(name, theirs == ours, dtype(theirs)?, dtype(ours)?);
+        }
+        let parts = (&there.parts, &here.parts);
+        compare("the columns", parts.0 == parts.1, parts.0.join(", "), parts.1.join(", "));
+        Ok(out)
+    }
+}
+
+impl From<CheckpointError> for FrameError {
+    fn from(error: CheckpointError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Keys as text or as integers, each behind a mark for null.
+fn save_keys(keys: &Series, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    if let DataType::Null = keys.dtype() {
+        return Ok(());
+    }
+    if let DataType::Binary = keys.dtype() {
+        keys.binary()?.iter().for_each(|value| save_key(value, out, |value, out| out.put_bytes(value)));
+    } else if is_text(keys.dtype()) {
+        let text = keys.cast(&DataType::String)?;
+        text.str()?.iter().for_each(|value| save_key(value, out, |value, out| out.put_bytes(value.as_bytes())));
+    } else {
+        let integers = keys.to_physical_repr().cast(&DataType::Int128)?;
+        integers.i128()?.iter().for_each(|value| save_key(value, out, |value, out| out.put(value)));
+    }
+    Ok(())
+}
+
+fn save_key<T>(value: Option<T>, out: &mut Vec<u8>, put: impl FnOnce(T, &mut Vec<u8>)) {
+    out.put(value.is_some());
+    if let Some(value) = value {
+        put(value, out);
+    }
+}
+
+fn load_keys(name: &PlSmallStr, dtype: &DataType, len: usize, from: &mut Reader<'_>) -> Result<Column, FrameError> {
+    let name = name.clone();
+    let series = if let DataType::Null = dtype {
+        if len > 1 {
+            return Err(CheckpointError::Impossible.into()); // null is one group
+        }
+        Series::full_null(name, len, dtype)
+    } else if *dtype == DataType::Binary || is_text(dtype) {
+        let values = (0..len).map(|_| load_key(from, Reader::take_bytes)).collect::<Result<Vec<_>, _>>()?;
+        if *dtype == DataType::Binary {
+            BinaryChunked::from_iter_options(name, values.into_iter()).into_series()
+        } else {
+            let text = values.into_iter().map(|bytes| bytes.map(str::from_utf8).transpose());
+            let text = text.collect::<Result<Vec<_>, _>>();
+            let text = text.map_err(|_| CheckpointError::Impossible)?;
+            StringChunked::from_iter_options(name, text.into_iter()).into_series().strict_cast(dtype)?
+        }
+    } else {
+        let values = (0..len).map(|_| load_key(from, Reader::take)).collect::<Result<Vec<_>, _>>()?;
+        let physical = dtype.to_physical();
+        let integers = Int128Chunked::from_iter_options(name, values.into_iter()).into_series();
+        integers.strict_cast(&physical)?.cast(dtype)?
+    };
+    Ok(series.into_column())
+}
+
+fn load_key<'a, T>(
+    from: &mut Reader<'a>,
+    take: impl FnOnce(&mut Reader<'a>) -> Result<T, CheckpointError>,
+) -> Result<Option<T>, CheckpointError> {
+    if from.take()? { take(from).map(Some) } else { Ok(None) }
+}
+
+fn is_text(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::String | DataType::Categorical(..) | DataType::Enum(..))
+}

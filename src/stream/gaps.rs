@@ -1,0 +1,153 @@
+//! Batches of trades or bars in, what is missing between their rows out, one state per group.
+
+use polars::prelude::*;
+
+use super::keys::GroupIndex;
+use crate::core::{Column as Part, Gap, GapFinder, MaxGap, RowError, Rule, Span};
+use crate::frame::output::times;
+use crate::frame::{FrameError, TimeColumn};
+
+/// Names of the columns that say what a row covers; both times, and both ids, may be of one column.
+pub struct GapColumns {
+    /// Time of the first and of the last trade.
+    pub times: (String, String),
+    /// Ids of the first and of the last trade.
+    pub ids: Option<(String, String)>,
+}
+
+/// The gaps of any number of groups over any number of batches.
+pub struct GroupedGaps {
+    columns: GapColumns,
+    max_gap: Option<MaxGap>,
+    time: TimeColumn,
+    groups: GroupIndex,
+    finders: Vec<GapFinder>,
+    rows: u64,
+}
+
+impl GroupedGaps {
+    /// A stream that has seen nothing; a frame tells it the dtypes.
+    ///
+    /// # Errors
+    ///
+    /// A column that is missing or of the wrong dtype.
+    pub fn new(
+        columns: GapColumns,
+        by: &[String],
+        max_gap: Option<MaxGap>,
+        time_unit: Option<crate::core::TimeUnit>,
+        schema: &DataFrame,
+    ) -> Result<Self, FrameError> {
+        let time = TimeColumn::new(&columns.times.0, schema.column(&columns.times.0)?.dtype(), time_unit)?;
+        let groups = GroupIndex::new(schema.clear().select(by.iter().map(PlSmallStr::from))?);
+        let mut stream = Self { columns, max_gap, time, groups, finders: Vec::new(), rows: 0 };
+        stream.push(&schema.clear())?;
+        Ok(stream)
+    }
+
+    /// Adds a batch and returns its gaps: keys, then what is missing, in the order of the rows behind the gaps.
+    ///
+    /// # Errors
+    ///
+    /// A value that is null, a time that goes back, a column of the wrong dtype; the stream is then to be dropped.
+    pub fn push(&mut self, batch: &DataFrame) -> Result<DataFrame, FrameError> {
+        let GapColumns { times, ids } = &self.columns;
+        let first_times = self.times(batch, &times.0)?;
+        let last_times = self.times(batch, &times.1)?;
+        let ids =
+            ids.as_ref().map(|(first, last)| Ok::<_, FrameError>((id_column(batch, first)?, id_column(batch, last)?)));
+        let ids = ids.transpose()?;
+        let groups = self.groups.assign(batch)?;
+        let mut finders = std::mem::take(&mut self.finders);
+        finders.resize(self.groups.len(), GapFinder::new(self.max_gap, self.time.unit));
+        let (mut of, mut found) = (Vec::new(), Vec::new());
+        for (row, &group) in groups.iter().enumerate() {
+            let finder = &mut finders[group as usize];
+            let span = self.span(row, (&first_times, &last_times), ids.as_ref()).map_err(|(column, name)| {
+                let error = RowError { column, row: finder.rows(), rule: Rule::NotNull };
+                self.error(&error, name, row, group)
+            })?;
+            if let Some(gap) = finder.next(span).map_err(|error| self.error(&error, &times.0, row, group))? {
+                of.push(group);
+                found.push(gap);
+            }
+        }
+        self.finders = finders;
+        self.rows += batch.height() as u64;
+        self.frame(&of, &found)
+    }
+
+    /// What a row covers, or the column that is null there.
+    fn span(
+        &self,
+        row: usize,
+        times: (&Int64Chunked, &Int64Chunked),
+        ids: Option<&(Int64Chunked, Int64Chunked)>,
+    ) -> Result<Span, (Part, &str)> {
+        let names = &self.columns;
+        let first_time = times.0.get(row).ok_or((Part::Time, names.times.0.as_str()))?;
+        let last_time = times.1.get(row).ok_or((Part::Time, names.times.1.as_str()))?;
+        let ids = match (ids, &names.ids) {
+            (Some((first, last)), Some((first_name, last_name))) => Some((
+                first.get(row).ok_or((Part::AggTradeId, first_name.as_str()))?,
+                last.get(row).ok_or((Part::AggTradeId, last_name.as_str()))?,
+            )),
+            _ => None,
+        };
+        Ok(Span { first_time, last_time, ids })
+    }
+
+    fn times(&self, batch: &DataFrame, name: &str) -> Result<Int64Chunked, FrameError> {
+        let column = batch.column(name)?.as_materialized_series();
+        if *column.dtype() != self.time.dtype {
+            let (expected, got) = (&self.time.dtype, column.dtype());
+            return Err(FrameError(format!("`{name}` must be {expected:?} throughout the input, got {got:?}")));
+        }
+        Ok(column.to_physical_repr().rechunk().i64()?.clone())
+    }
+
+    fn error(&self, error: &RowError, name: &str, row: usize, group: IdxSize) -> FrameError {
+        let row = self.rows + row as u64;
+        let place = if self.groups.keys().columns().is_empty() {
+            format!("row {row}")
+        } else {
+            format!("row {row} (row {} of {})", error.row, self.groups.describe(group))
+        };
+        FrameError::of_row(error, name, &self.time.dtype, &place)
+    }
+
+    fn frame(&self, groups: &[IdxSize], gaps: &[Gap]) -> Result<DataFrame, FrameError> {
+        let time = |name: &'static str, get: fn(&Gap) -> i64| {
+            times(PlSmallStr::from_static(name), gaps.iter().map(get).collect(), &self.time.dtype)
+        };
+        let id = |name: &'static str, get: fn(&(i64, i64)) -> i64| {
+            let ids = gaps.iter().map(|gap| gap.missing_ids.as_ref().map(get));
+            Int64Chunked::from_iter_options(PlSmallStr::from_static(name), ids).into_series()
+        };
+        let silence = gaps.iter().map(|gap| gap.silence_us);
+        let is_silent: Vec<_> = gaps.iter().map(|gap| gap.is_silent).collect();
+        let counts = gaps.iter().map(Gap::missing_id_count);
+        let mut columns = self.groups.take(groups)?;
+        columns.extend(
+            [
+                time("last_time", |gap| gap.last_time),
+                time("next_time", |gap| gap.next_time),
+                Int64Chunked::from_iter_values("silence_us".into(), silence).into_series(),
+                BooleanChunked::from_slice("is_silent".into(), &is_silent).into_series(),
+                id("first_missing_id", |ids| ids.0),
+                id("last_missing_id", |ids| ids.1),
+                UInt64Chunked::from_iter_values("missing_id_count".into(), counts).into_series(),
+            ]
+            .map(Column::from),
+        );
+        Ok(DataFrame::new(gaps.len(), columns)?)
+    }
+}
+
+fn id_column(batch: &DataFrame, name: &str) -> Result<Int64Chunked, FrameError> {
+    let column = batch.column(name)?.as_materialized_series();
+    if !column.dtype().is_integer() {
+        return Err(FrameError(format!("`{name}` must be an integer, got {:?}", column.dtype())));
+    }
+    Ok(column.strict_cast(&DataType::Int64)?.rechunk().i64()?.clone())
+}

@@ -1,0 +1,311 @@
+"""Contract of the lazy path as a source: what a filter on times of bars spares the input, and that it never shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.io.plugins import register_io_source
+
+from tests._calendar import instants, period_starts
+from tests._oracle import Reset, TimeUnit
+from tests._routes import ENGINES, Engine, assert_same_bars
+from tests.strategies import RESETS, TIME_UNITS, Trades, broken_trades, flags, threshold_lists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+engines = pytest.mark.parametrize("engine", ENGINES)
+open_time, close_time = pl.col("open_time"), pl.col("close_time")
+at = dt.datetime.fromisoformat
+BATCH_ROWS = 100
+
+
+# -------------------------------------------------------------------------------------- what is read
+
+
+class Years:
+    """Five years of trades of two symbols, six hours apart, as an input that counts the rows it hands over."""
+
+    def __init__(self, dtype: pl.DataType, *, ids: bool = True) -> None:
+        utc = pl.datetime_range(at("2020-01-01"), at("2024-12-31T18:00"), "6h", time_unit="us", eager=True)
+        unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "ms"
+        n = len(utc)
+        self.utc = utc
+        self.trades = pl.DataFrame(
+            {
+                "symbol": ["A", "B"] * (n // 2),
+                "timestamp": utc.cast(pl.Datetime(unit)).to_physical().cast(dtype),
+                "price": [100.0 + i * 7 // 3 % 5 for i in range(n)],
+                "quantity": [1.0 + i % 3 for i in range(n)],
+                **({"agg_trade_id": range(n)} if ids else {}),
+            }
+        )
+        self.rows = 0
+
+    def scan(self) -> pl.LazyFrame:
+        def source(
+            with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None
+        ) -> Iterator[pl.DataFrame]:
+            assert n_rows is None
+            for batch in self.trades.iter_slices(BATCH_ROWS):
+                out = batch if predicate is None else batch.filter(predicate)
+                self.rows += out.height
+                yield out.select(with_columns or pl.all())
+
+        return register_io_source(source, schema=self.trades.schema)
+
+    def between(self, first: dt.datetime | None, behind: dt.datetime | None) -> int:
+        """Rows from one time on and before another."""
+        return len([time for time in self.utc if (first or time) <= time < (behind or at("9999-12-31"))])
+
+
+US = pl.Datetime("us")
+MARCH, APRIL, LAST = at("2022-03-01"), at("2022-04-01"), at("2022-03-31T12:00")
+IN_MARCH = {
+    "whole month": (open_time >= MARCH) & (close_time < APRIL),
+    "days within it": (open_time > at("2022-03-05")) & (open_time <= at("2022-03-06")),
+    "close time": (close_time >= MARCH) & (close_time <= LAST),
+    "one bar": open_time == MARCH,
+    "literals on the left": (pl.lit(MARCH) <= open_time) & (pl.lit(LAST) > close_time),
+    "both": open_time.is_between(MARCH, LAST),
+    "left": open_time.is_between(MARCH, APRIL, closed="left"),
+    "right": close_time.is_between(MARCH, LAST, closed="right"),
+    "none": close_time.is_between(MARCH, APRIL, closed="none"),
+    "dates": (open_time >= MARCH.date()) & (open_time < APRIL.date()),
+    "other terms": (open_time >= MARCH) & (pl.col("close") > 100) & (pl.col("high") > 100) & (close_time < APRIL),
+    "nearest of several": (open_time >= at("2021-01-01")) & (open_time >= MARCH) & open_time.is_between(MARCH, LAST),
+}
+NOT_PUSHED = {
+    "a disjunction": (open_time < MARCH) | (open_time >= APRIL),
+    "a time or a value": (open_time >= APRIL) | (pl.col("close") > 100),
+    "two columns": open_time < close_time,
+    "a term of a part": open_time.dt.month() == 3,
+    "unequal": open_time != MARCH,
+    "a value": pl.col("close") > 100,
+    "arithmetic": open_time + dt.timedelta(days=1) >= MARCH,
+}
+
+
+def bars(trades: pl.LazyFrame, **options: Any) -> pl.LazyFrame:
+    return trades.rangebar.bars(1_000, **{"reset": "1mo", **options})
+
+
+def assert_read(years: Years, predicate: pl.Expr, rows: int, engine: Engine, **options: Any) -> None:
+    """The rows handed over, and that the bars are those of the whole input."""
+    columns = options.pop("select", pl.all())
+    expected = bars(years.trades.lazy(), **options).collect().filter(predicate).select(columns)
+    assert not expected.is_empty()
+    got = bars(years.scan(), **options).filter(predicate).select(columns).collect(engine=engine)
+    assert_same_bars(got, expected)
+    assert years.rows == rows
+
+
+@engines
+@pytest.mark.parametrize("name", IN_MARCH)
+def test_one_month_of_years_reads_one_month(name: str, engine: Engine) -> None:
+    years = Years(US)
+    month = years.between(MARCH, APRIL)
+    assert month == 124
+    assert_read(years, IN_MARCH[name], month, engine)
+
+
+@engines
+@pytest.mark.parametrize("name", IN_MARCH)
+def test_a_trade_behind_the_month_decides_about_orphans(name: str, engine: Engine) -> None:
+    """So only what lies before the month is spared; the same for the forming bar."""
+    for flag in ({"include_orphans": True}, {"include_incomplete": True}):
+        years = Years(US)
+        assert_read(years, IN_MARCH[name], years.between(MARCH, None), engine, **flag)
+
+
+@engines
+@pytest.mark.parametrize("name", NOT_PUSHED)
+def test_what_does_not_bound_a_time_spares_nothing(name: str, engine: Engine) -> None:
+    years = Years(US)
+    assert_read(years, NOT_PUSHED[name], years.trades.height, engine)
+
+
+@engines
+@pytest.mark.parametrize(
+    ("reset", "first", "behind"),
+    [
+        ("1d", at("2022-03-09"), at("2022-03-13")),
+        ("1w", at("2022-03-06"), at("2022-03-13")),
+        ("1mo", MARCH, APRIL),
+        ("1y", at("2022-01-01"), at("2023-01-01")),
+        (None, None, None),
+    ],
+)
+def test_bounds_are_widened_to_the_period(
+    reset: Reset | None, first: dt.datetime | None, behind: dt.datetime | None, engine: Engine
+) -> None:
+    """From a Wednesday to a Saturday; without a reset a bar may depend on every trade before it."""
+    predicate = (open_time >= at("2022-03-09T12:00")) & (close_time <= at("2022-03-12T18:00"))
+    for flag, end in (({}, behind), ({"include_orphans": True}, None)):
+        years = Years(US)
+        assert_read(years, predicate, years.between(first, end), engine, reset=reset, max_gap="12h", **flag)
+
+
+@engines
+@pytest.mark.parametrize("dtype", [pl.Datetime("ms", "UTC"), pl.Datetime("ns", "Europe/Berlin"), pl.Int64()], ids=str)
+def test_bounds_on_any_clock(dtype: pl.DataType, engine: Engine) -> None:
+    """A month of UTC, also where the clock on the wall says otherwise."""
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "ms"
+    utc = pl.Series([MARCH, APRIL]).cast(pl.Datetime(unit)).to_physical()
+    ends = (
+        [pl.lit(end).cast(dtype) for end in utc],
+        utc.cast(dtype).to_list(),
+    )  # Python has microseconds
+    options = {} if isinstance(dtype, pl.Datetime) else {"time_unit": unit}
+    for low, high in ends:
+        for in_march in (open_time.is_between(low, high, closed="left"), (open_time >= low) & (close_time < high)):
+            years = Years(dtype)
+            assert_read(years, in_march, years.between(MARCH, APRIL), engine, **options)
+
+
+@engines
+def test_with_keys(engine: Engine) -> None:
+    """Terms on keys are passed too; the forming bars of several groups stand in the order of their groups."""
+    predicate = (pl.col("symbol") == "B") & (open_time >= MARCH) & (close_time < APRIL)
+    years = Years(US)
+    assert_read(years, predicate, years.between(MARCH, APRIL) // 2, engine, by="symbol")
+    years = Years(US)
+    assert_read(years, predicate, years.between(MARCH, None) // 2, engine, by="symbol", include_orphans=True)
+    years = Years(US)
+    assert_read(years, predicate, years.trades.height // 2, engine, by="symbol", include_incomplete=True)
+
+
+@engines
+def test_ids_that_are_row_numbers_need_every_row_before(engine: Engine) -> None:
+    month: pl.Expr = IN_MARCH["whole month"]
+    for select, first in (("close", MARCH), ("last_agg_trade_id", None), (pl.all(), None)):
+        years = Years(US, ids=False)
+        assert_read(years, month, years.between(first, APRIL), engine, select=select)
+    years = Years(US, ids=False)
+    with_id = month & (pl.col("first_trade_id") >= 0)
+    assert_read(years, with_id, years.between(None, APRIL), engine, select="close")
+
+
+# --------------------------------------------------------------------------- that it makes no difference
+
+MAX = 2**63 - 1
+MAX_SECONDS = 8 * 10**12  # of a date that Polars can show: the year 255,000 or so
+COMPARED = ("__ge__", "__gt__", "__le__", "__lt__", "__eq__", "__ne__")
+
+
+@st.composite
+def instants_near(draw: st.DrawFn, times: pl.Series, unit: TimeUnit, reset: Reset) -> pl.Expr:
+    """A literal on, beside or far from some times and the edges of their periods, in one of the ways to write it."""
+    dtype = times.dtype
+    utc = instants(times, unit)
+    edges = period_starts(utc, reset).to_physical()
+    day = 86_400 * TIME_UNITS[unit]
+    tick = draw(st.sampled_from([*utc.to_physical(), *edges, *edges]))
+    tick += draw(st.sampled_from((0, 0, 0, -1, 1, 999, day, -day, 31 * day, -31 * day, 366 * day, -366 * day)))
+    if draw(st.integers(0, 19)) == 13:
+        limit = min(MAX_SECONDS * TIME_UNITS[unit], MAX) if isinstance(dtype, pl.Datetime) else MAX
+        return pl.lit(draw(st.sampled_from((limit, -limit, 0, None))), pl.Int64).cast(dtype)
+    if not isinstance(dtype, pl.Datetime):
+        return draw(st.sampled_from((pl.lit(tick), pl.lit(tick), pl.lit(tick + 0.5))))
+    time = pl.Series([tick]).cast(pl.Datetime(unit, dtype.time_zone)).cast(pl.Datetime("us", dtype.time_zone))
+    written = [pl.lit(tick, pl.Int64).cast(dtype), pl.lit(time[0])]
+    return draw(st.sampled_from([*written, *([] if dtype.time_zone else [pl.lit(time[0].date())])]))
+
+
+@st.composite
+def time_terms(draw: st.DrawFn, literals: st.SearchStrategy[pl.Expr]) -> pl.Expr:
+    """One bound on a time of a bar, or two."""
+    column, literal = draw(st.sampled_from((open_time, close_time))), draw(literals)
+    if draw(st.integers(0, 2)) == 0:
+        closed = draw(st.sampled_from(("both", "left", "right", "none")))
+        return column.is_between(literal, draw(literals), closed=closed)
+    left, right = draw(st.sampled_from(((column, literal), (literal, column))))
+    return getattr(left, draw(st.sampled_from(COMPARED)))(right)
+
+
+def other_terms(case: Trades) -> st.SearchStrategy[pl.Expr]:
+    """A term on keys or values of bars, on an id among them."""
+    values = [
+        pl.col("close") >= case.frame["price"].cast(pl.Float64)[0],
+        pl.col("agg_record_count") > 1,
+        pl.col("close_reason") != "reset",
+        pl.col("first_agg_trade_id") > 2,
+        open_time < close_time,
+        pl.lit(value=True),
+    ]
+    keys = [pl.col(name) == case.frame[name][0] for name in case.by]
+    keys += [pl.col(name).cast(pl.String) >= "B" for name in case.by]
+    return st.sampled_from(keys + values)
+
+
+@st.composite
+def predicates(draw: st.DrawFn, case: Trades, reset: Reset, bars: pl.DataFrame) -> pl.Expr:
+    """Conjunctions of terms, some of them disjunctions or negations; most hold for one of the bars at least."""
+    target = bars.slice(draw(st.integers(0, max(bars.height - 1, 0))), 1)
+    times = [target["open_time"], target["close_time"]] if target.height else [case.frame["timestamp"]]
+    term = time_terms(instants_near(pl.concat(times), clock_of(case), reset))
+    parts_of = (*[term] * 6, *[other_terms(case)] * 2, st.builds(pl.Expr.or_, term, term), term.map(pl.Expr.not_))
+    part = st.integers(0, len(parts_of) - 1).flatmap(parts_of.__getitem__)
+    drawn = draw(st.lists(part, min_size=1, max_size=6))
+    parts = [a for a in drawn if target.filter(a).height or draw(st.integers(0, 7)) == 5] or drawn[:1]
+    whole = parts[0]
+    for other in parts[1:]:
+        whole = draw(st.sampled_from((whole & other, other & whole)))
+    return whole
+
+
+def clock_of(case: Trades) -> TimeUnit:
+    dtype = case.frame.schema["timestamp"]
+    return dtype.time_unit if isinstance(dtype, pl.Datetime) else case.options["time_unit"]
+
+
+QUERIES: tuple[Callable[[pl.LazyFrame, pl.Expr], pl.LazyFrame], ...] = (
+    lambda lf, predicate: lf.filter(predicate),
+    lambda lf, predicate: lf.filter(predicate).select("open_time", "duration_us"),
+    lambda lf, predicate: lf.filter(predicate).select("close_reason", "high"),
+    lambda lf, predicate: lf.filter(predicate).select("last_agg_trade_id"),
+    lambda lf, predicate: lf.select("close_time", "open_time", "close", "first_trade_id").filter(predicate),
+    lambda lf, predicate: lf.filter(predicate).head(2),
+    lambda lf, predicate: lf.filter(predicate).filter(open_time <= close_time).tail(2),
+    lambda lf, predicate: lf.head(3).filter(predicate),
+)
+
+
+@engines
+@pytest.mark.parametrize("reset", RESETS)
+@given(case=broken_trades(min_rows=1), flag=flags(), data=st.data())
+def test_a_filter_over_lazy_bars_is_a_filter_over_bars(
+    reset: Reset, engine: Engine, case: Trades, flag: dict[str, bool], data: st.DataObject
+) -> None:
+    """Bit for bit and in order, whatever was passed to the input."""
+    options = case.bar_options | {"by": list(case.by) or None, "reset": reset} | flag
+    threshold = data.draw(st.one_of(st.just(case.threshold_dbps), threshold_lists(case.threshold_dbps)))
+    lazy = case.frame.lazy().rangebar.bars(threshold, **options)
+    collected = lazy.collect(engine=engine)
+    for number in range(4):
+        query = QUERIES[0] if number == 0 else data.draw(st.sampled_from(QUERIES))
+        predicate = data.draw(predicates(case, reset, collected))
+        if query is QUERIES[4]:
+            predicate = data.draw(time_terms(instants_near(case.frame["timestamp"], clock_of(case), reset)))
+        assert_same_bars(query(lazy, predicate).collect(engine=engine), query(collected.lazy(), predicate).collect())
+
+
+@engines
+@given(case=broken_trades(min_rows=1), data=st.data())
+def test_a_filter_on_the_times_of_trades_leaves_their_numbers(
+    engine: Engine, case: Trades, data: st.DataObject
+) -> None:
+    """The first trade of a bar decides about the numbers behind it, so `with_bar_id` passes no time on."""
+    lazy = case.frame.lazy().rangebar.with_bar_id(case.threshold_dbps, by=list(case.by) or None, **case.id_options)
+    reset = case.breaks["reset"] or "1d"
+    predicate = data.draw(time_terms(instants_near(case.frame["timestamp"], clock_of(case), reset)))
+    expected = lazy.collect().with_columns(open_time="timestamp", close_time="timestamp").filter(predicate)
+    copied = lazy.with_columns(open_time="timestamp", close_time="timestamp").filter(predicate)
+    assert_same_bars(copied.collect(engine=engine), expected)
+    renamed = lazy.rename({"timestamp": "open_time"}).with_columns(close_time="open_time").filter(predicate)
+    assert_same_bars(renamed.collect(engine=engine), expected.select(renamed.collect_schema().names()))
