@@ -233,7 +233,9 @@ def test_unknown_expectations_are_refused() -> None:
         rb.BarStream.restore(full().checkpoint(), nothing=5)
 
 
-@pytest.mark.parametrize("data", [None, "text", 5, [1, 2], object(), pl.Series([1])], ids=str)
+@pytest.mark.parametrize(
+    "data", [None, "text", 5, [1, 2], object(), pl.Series([1])], ids=lambda value: type(value).__name__
+)
 def test_what_is_not_bytes(data: Any) -> None:
     with pytest.raises((rb.RangeBarError, TypeError), match="bytes"):
         rb.BarStream.restore(data)

@@ -307,7 +307,7 @@ def test_what_decides_no_bars_may_differ(data: bytes) -> None:
     assert later().rangebar.bars(**FIRST, include_incomplete=True, state=data).height == expected.height + 1
 
 
-@pytest.mark.parametrize("state", [5, "text", [b""], rb.BarState, object()], ids=str)
+@pytest.mark.parametrize("state", [5, "text", [b""], rb.BarState, object()], ids=lambda value: type(value).__name__)
 def test_what_is_no_state(state: Any) -> None:
     with pytest.raises((rb.RangeBarError, TypeError), match="state"):
         full(PRICES).rangebar.bars(250, state=state)

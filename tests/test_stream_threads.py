@@ -124,8 +124,9 @@ def test_many_threads_may_be_the_first() -> None:
 
 
 SIGNALS = """
-import datetime as dt, signal
+import datetime as dt, faulthandler, signal
 import rangebar_polars as rb
+faulthandler.dump_traceback_later(30, exit=True)
 stream = rb.BarStream(1_000, by="symbol")
 start = dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc)
 stream.push_trade(start, 100.0, 1.0, key="first")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.io.plugins import register_io_source
 
-from tests._calendar import instants, period_starts
+from tests._calendar import instants, period_starts, trades_at
 from tests._oracle import Reset, TimeUnit
 from tests._routes import ENGINES, Engine, assert_same_bars
 from tests.strategies import RESETS, TIME_UNITS, Trades, broken_trades, flags, threshold_lists
@@ -67,18 +67,24 @@ class Years:
 US = pl.Datetime("us")
 MARCH, APRIL, LAST = at("2022-03-01"), at("2022-04-01"), at("2022-03-31T12:00")
 IN_MARCH = {
-    "whole month": (open_time >= MARCH) & (close_time < APRIL),
-    "days within it": (open_time > at("2022-03-05")) & (open_time <= at("2022-03-06")),
-    "close time": (close_time >= MARCH) & (close_time <= LAST),
+    "first and last": (open_time >= MARCH) & (close_time <= LAST),
+    "days within it": (open_time > at("2022-03-05")) & (open_time < at("2022-03-06T12:00")),
     "one bar": open_time == MARCH,
     "literals on the left": (pl.lit(MARCH) <= open_time) & (pl.lit(LAST) > close_time),
     "both": open_time.is_between(MARCH, LAST),
-    "left": open_time.is_between(MARCH, APRIL, closed="left"),
+    "left": open_time.is_between(MARCH, LAST, closed="left"),
     "right": close_time.is_between(MARCH, LAST, closed="right"),
+    "none": close_time.is_between(MARCH, LAST, closed="none"),
+    "dates": (open_time >= MARCH.date()) & (open_time <= LAST.date()),
+    "other terms": (open_time >= MARCH) & (pl.col("close") > 100) & (pl.col("high") > 100) & (close_time < LAST),
+    "nearest of several": (open_time >= at("2021-01-01")) & (open_time >= MARCH) & open_time.is_between(MARCH, LAST),
+}
+BEFORE_APRIL = {
+    "less": (open_time >= MARCH) & (close_time < APRIL),
+    "greater": (open_time >= MARCH) & (pl.lit(APRIL) > open_time),
+    "left": open_time.is_between(MARCH, APRIL, closed="left"),
     "none": close_time.is_between(MARCH, APRIL, closed="none"),
     "dates": (open_time >= MARCH.date()) & (open_time < APRIL.date()),
-    "other terms": (open_time >= MARCH) & (pl.col("close") > 100) & (pl.col("high") > 100) & (close_time < APRIL),
-    "nearest of several": (open_time >= at("2021-01-01")) & (open_time >= MARCH) & open_time.is_between(MARCH, LAST),
 }
 NOT_PUSHED = {
     "a disjunction": (open_time < MARCH) | (open_time >= APRIL),
@@ -112,6 +118,14 @@ def test_one_month_of_years_reads_one_month(name: str, engine: Engine) -> None:
     month = years.between(MARCH, APRIL)
     assert month == 124
     assert_read(years, IN_MARCH[name], month, engine)
+
+
+@engines
+@pytest.mark.parametrize("name", BEFORE_APRIL)
+def test_a_month_up_to_the_next_reads_one_month(name: str, engine: Engine) -> None:
+    """The instant at which April begins is itself left out, so April is."""
+    years = Years(US)
+    assert_read(years, BEFORE_APRIL[name], years.between(MARCH, APRIL), engine)
 
 
 @engines
@@ -151,27 +165,47 @@ def test_bounds_are_widened_to_the_period(
         assert_read(years, predicate, years.between(first, end), engine, reset=reset, max_gap="12h", **flag)
 
 
+CLOCKS = [pl.Datetime("ms", "UTC"), pl.Datetime("ns"), pl.Datetime("ns", "Europe/Berlin"), pl.Int64()]
+
+
 @engines
-@pytest.mark.parametrize("dtype", [pl.Datetime("ms", "UTC"), pl.Datetime("ns", "Europe/Berlin"), pl.Int64()], ids=str)
+@pytest.mark.parametrize("dtype", CLOCKS, ids=str)
 def test_bounds_on_any_clock(dtype: pl.DataType, engine: Engine) -> None:
     """A month of UTC, also where the clock on the wall says otherwise."""
     unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "ms"
-    utc = pl.Series([MARCH, APRIL]).cast(pl.Datetime(unit)).to_physical()
-    ends = (
-        [pl.lit(end).cast(dtype) for end in utc],
-        utc.cast(dtype).to_list(),
-    )  # Python has microseconds
+    low, high = (pl.lit(x).cast(dtype) for x in pl.Series([MARCH, LAST]).cast(pl.Datetime(unit)).to_physical())
     options = {} if isinstance(dtype, pl.Datetime) else {"time_unit": unit}
-    for low, high in ends:
-        for in_march in (open_time.is_between(low, high, closed="left"), (open_time >= low) & (close_time < high)):
-            years = Years(dtype)
-            assert_read(years, in_march, years.between(MARCH, APRIL), engine, **options)
+    years = Years(dtype)
+    assert_read(years, (open_time >= low) & (close_time <= high), years.between(MARCH, APRIL), engine, **options)
+
+
+@engines
+@pytest.mark.parametrize("dtype", CLOCKS[:-1], ids=str)
+def test_datetimes_of_python_bound_any_clock(dtype: pl.Datetime, engine: Engine) -> None:
+    """They are in microseconds: Polars then casts a column of nanoseconds, not the literal."""
+    utc = pl.Series([MARCH, LAST]).cast(pl.Datetime("us")).to_physical()
+    low, high = utc.cast(pl.Datetime("us", dtype.time_zone))
+    years = Years(dtype)
+    assert_read(years, (open_time >= low) & (close_time <= high), years.between(MARCH, APRIL), engine)
+
+
+@engines
+def test_a_time_compared_as_a_float(engine: Engine) -> None:
+    """A float cannot tell the last nanosecond of a day from midnight."""
+    midnight = 1_709_164_800 * 10**9
+    times = [midnight - 1, midnight - 1, midnight + 1, midnight + 1]
+    frame = trades_at(times, pl.Int64()).with_columns(price=pl.Series([100.0, 101.0, 100.0, 101.0]))
+    lazy = frame.lazy().rangebar.bars(1_000, reset="1d", same_timestamp_gate=False, time_unit="ns")
+    for predicate in (open_time >= float(midnight), close_time <= float(midnight), open_time == float(midnight)):
+        expected = lazy.collect().filter(predicate)
+        assert expected.height == 2
+        assert_same_bars(lazy.filter(predicate).collect(engine=engine), expected)
 
 
 @engines
 def test_with_keys(engine: Engine) -> None:
     """Terms on keys are passed too; the forming bars of several groups stand in the order of their groups."""
-    predicate = (pl.col("symbol") == "B") & (open_time >= MARCH) & (close_time < APRIL)
+    predicate = (pl.col("symbol") == "B") & (open_time >= MARCH) & (close_time <= LAST)
     years = Years(US)
     assert_read(years, predicate, years.between(MARCH, APRIL) // 2, engine, by="symbol")
     years = Years(US)
@@ -182,7 +216,7 @@ def test_with_keys(engine: Engine) -> None:
 
 @engines
 def test_ids_that_are_row_numbers_need_every_row_before(engine: Engine) -> None:
-    month: pl.Expr = IN_MARCH["whole month"]
+    month: pl.Expr = IN_MARCH["first and last"]
     for select, first in (("close", MARCH), ("last_agg_trade_id", None), (pl.all(), None)):
         years = Years(US, ids=False)
         assert_read(years, month, years.between(first, APRIL), engine, select=select)

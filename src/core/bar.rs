@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Quantities, trade_count};
+use super::block::{Block, Quantities, Seen, Trade, trade_count};
 use super::error::{Column, RowError, Rule};
 use super::fixed::{Number, from_fixed};
 use super::trades::TimeUnit;
@@ -180,11 +180,38 @@ impl RangeBar {
         Ok(())
     }
 
-    /// Whether any trade of a narrow quantity can be added without an error, up to a time.
-    #[must_use]
-    pub fn has_room(&self, time: i64) -> bool {
+    /// Folds in one plain trade of a raw price and quantity, unless a sum may not fit: then nothing is done, and
+    /// [`RangeBar::extend`] is to be asked. A push of one trade takes less than half as long this way.
+    #[inline]
+    pub fn try_extend(&mut self, trade: &Trade, price: i64, quantity: i64, seen: &Seen, unit: TimeUnit) -> bool {
         const FAR: u64 = 1 << 53; // in milliseconds, a thousand of which still fit 64 bits
-        self.sums.turnover < 1 << 125 && self.individual_trade_count < 1 << 62 && time.abs_diff(self.open_time) < FAR
+        let span = trade.time.abs_diff(self.open_time);
+        if self.sums.turnover >> 125 != 0 || self.individual_trade_count >> 62 != 0 || span >= FAR {
+            return false;
+        }
+        let sold = trade.is_buyer_maker == Some(true);
+        let (volume, turnover) = (i128::from(quantity), i128::from(price) * i128::from(quantity));
+        self.close_time = trade.time;
+        self.duration_us = match unit {
+            TimeUnit::Milliseconds => span as i64 * 1_000,
+            TimeUnit::Microseconds => span as i64,
+            TimeUnit::Nanoseconds => span as i64 / 1_000,
+        };
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+        self.close = price;
+        self.last_agg_trade_id = trade.id(seen);
+        self.last_trade_id = trade.individual_ids.map_or(self.last_agg_trade_id, |(_, last)| last);
+        self.agg_record_count += 1;
+        self.individual_trade_count += trade.trades();
+        self.sums.volume += volume;
+        self.sums.turnover += turnover;
+        if sold {
+            self.sell_trade_count += trade.trades();
+            self.sums.sell_volume += volume;
+            self.sums.sell_turnover += turnover;
+        }
+        true
     }
 
     /// Sum of the quantities.
@@ -241,9 +268,6 @@ impl Piece {
     #[must_use]
     pub fn of(block: &Block<'_>, rows: Range<usize>) -> Self {
         let price = &block.price[rows.clone()];
-        if let ([price], Quantities::Narrow(quantity)) = (price, block.quantity) {
-            return Self::of_row(block, rows.start, *price, quantity[rows.start]);
-        }
         let (mut high, mut low) = (price[0], price[0]);
         for &price in price {
             high = high.max(price);
@@ -258,16 +282,6 @@ impl Piece {
             Quantities::Wide(_) => None,
         };
         Self { high, low, trades, sell_trades, sums }
-    }
-
-    /// What one row adds: the same without loops, for trades that come one by one.
-    fn of_row(block: &Block<'_>, row: usize, price: i64, quantity: i64) -> Self {
-        let trades = block.trades.individual_ids.map_or(1, |(first, last)| trade_count(first[row], last[row]));
-        let seller = block.seller.map_or(0, |seller| seller[row]);
-        let (volume, turnover) = (i128::from(quantity), i128::from(price) * i128::from(quantity));
-        let sold = i128::from(seller);
-        let sums = Sums { volume, turnover, sell_volume: volume & sold, sell_turnover: turnover & sold };
-        Self { high: price, low: price, trades, sell_trades: trades & seller as u64, sums: Some(sums) }
     }
 
     /// Individual trades, and those whose aggressor sold.

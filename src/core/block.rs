@@ -128,6 +128,41 @@ pub struct Trade {
     pub individual_ids: Option<(i64, i64)>,
 }
 
+impl Trade {
+    /// Raw price and quantity of a trade that breaks no rule and whose integers are small, as nearly all are; otherwise
+    /// [`CheckedTrade::load`] tells what it is.
+    #[inline]
+    #[must_use]
+    pub fn plain(&self, seen: &Seen) -> Option<(i64, i64)> {
+        let is_right = self.out_of_order(seen).is_none() && self.has_trade_count();
+        let (price, quantity) = (self.price.to_narrow()?, self.quantity.to_narrow()?);
+        (is_right && price > 0).then_some((price, quantity))
+    }
+
+    /// Id of the row: its own, or its number within the group.
+    #[must_use]
+    pub fn id(&self, seen: &Seen) -> i64 {
+        self.agg_trade_id.unwrap_or(seen.rows as i64)
+    }
+
+    /// Individual trades.
+    #[must_use]
+    pub fn trades(&self) -> u64 {
+        self.individual_ids.map_or(1, |(first, last)| trade_count(first, last))
+    }
+
+    #[inline]
+    fn out_of_order(&self, seen: &Seen) -> Option<(Column, Rule)> {
+        let (previous, previous_id) = seen.last?;
+        out_of_order(self.time, self.agg_trade_id, previous, previous_id)
+    }
+
+    #[inline]
+    fn has_trade_count(&self) -> bool {
+        self.individual_ids.is_none_or(|(first, last)| is_trade_count(first, last))
+    }
+}
+
 /// A trade, checked and in integers: what a block of one row borrows.
 #[derive(Debug)]
 pub struct CheckedTrade {
@@ -151,9 +186,7 @@ impl CheckedTrade {
     /// As [`Buffers::load`].
     pub fn load(trade: &Trade, seen: &Seen) -> Result<Self, RowError> {
         let error = |column, rule| RowError { column, row: seen.rows, rule };
-        if let Some((previous, previous_id)) = seen.last
-            && let Some((column, rule)) = out_of_order(trade.time, trade.agg_trade_id, previous, previous_id)
-        {
+        if let Some((column, rule)) = trade.out_of_order(seen) {
             return Err(error(column, rule));
         }
         let price = match trade.price.to_narrow() {
@@ -167,9 +200,7 @@ impl CheckedTrade {
                 raw => (0, Some([raw])),
             },
         };
-        if let Some((first, last)) = trade.individual_ids
-            && !is_trade_count(first, last)
-        {
+        if let Some((first, last)) = trade.individual_ids.filter(|_| !trade.has_trade_count()) {
             return Err(error(Column::LastTradeId, Rule::TradeCount { first, last }));
         }
         Ok(Self {
@@ -207,15 +238,15 @@ impl CheckedTrade {
 /// Memory that blocks are converted into; one serves any number of groups.
 #[derive(Debug)]
 pub struct Buffers {
-    price: Box<[i64; ROWS]>,
-    quantity: Box<[i64; ROWS]>,
-    seller: Box<[i64; ROWS]>,
+    price: Box<[i64]>,
+    quantity: Box<[i64]>,
+    seller: Box<[i64]>,
     wide: Vec<i128>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        let zeros = || Box::new([0; ROWS]);
+        let zeros = || vec![0; ROWS].into();
         Self { price: zeros(), quantity: zeros(), seller: zeros(), wide: Vec::new() }
     }
 }
@@ -299,6 +330,7 @@ fn first_out_of_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<B
 }
 
 /// The rule that a row breaks by its position.
+#[inline]
 fn out_of_order(time: i64, id: Option<i64>, previous: i64, previous_id: i64) -> Option<(Column, Rule)> {
     match id {
         _ if time < previous => Some((Column::Time, Rule::TimeOrder { time, previous })),

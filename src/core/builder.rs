@@ -18,6 +18,9 @@ pub trait CloseRule: Copy + Debug {
     /// The limits of a bar that opens at a price and a time.
     fn limits(&self, open: i64, open_time: i64) -> Self::Limits;
 
+    /// Whether a trade closes the bar: [`CloseRule::closing_row`] of one row.
+    fn closes(&self, limits: &mut Self::Limits, price: i64, time: i64) -> bool;
+
     /// The first of some rows that closes the bar.
     fn closing_row(&self, limits: &mut Self::Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize>;
 }
@@ -169,12 +172,19 @@ impl<R: CloseRule> BarBuilder<R> {
         Ok(())
     }
 
-    /// Whether a trade that is valid by itself can be pushed without an error, told in no time; where not, it has to be
-    /// tried.
-    #[must_use]
-    pub fn has_room(&self, trade: &Trade) -> bool {
-        trade.quantity.to_narrow().is_some()
-            && self.tracks.iter().all(|track| track.forming.as_ref().is_none_or(|(bar, _)| bar.has_room(trade.time)))
+    /// Adds a trade that breaks no rule and neither opens nor ends a bar, as most do: it cannot fail. Otherwise does
+    /// nothing, and [`BarBuilder::push_trade`] is to be asked.
+    pub fn try_extend(&mut self, trade: &Trade) -> bool {
+        // With several rules, one might take the trade and the next refuse it.
+        let [Track { rule, forming: Some((bar, limits)), .. }] = &mut self.tracks[..] else { return false };
+        let Some((price, quantity)) = trade.plain(&self.seen) else { return false };
+        let is_inside = self.breaks == Breaks::default() && !rule.closes(limits, price, trade.time);
+        if is_inside && bar.try_extend(trade, price, quantity, &self.seen, self.unit) {
+            self.seen.last = Some((trade.time, trade.agg_trade_id.unwrap_or(0)));
+            self.seen.rows += 1;
+            return true;
+        }
+        false
     }
 
     /// Adds one trade; as [`BarBuilder::push`] of one row.

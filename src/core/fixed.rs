@@ -58,6 +58,7 @@ impl Number {
     }
 
     /// As [`Number::to_fixed`], for doubles of which the raw value lies in `0..NARROW`; `None` for all others.
+    #[inline]
     #[must_use]
     pub fn to_narrow(self) -> Option<i64> {
         match self {

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn ids_and_silences_are_found_and_falling_ids_are_not() {
-        let max_gap = Some(MaxGap { months: 0, nanoseconds: 10_000 });
+        let max_gap = Some(MaxGap::new(0, 10_000, TimeUnit::Microseconds));
         let mut finder = GapFinder::new(max_gap, TimeUnit::Microseconds);
         let rows = [trade(1, 5), trade(11, 6), trade(22, 7), trade(22, 10), trade(23, 3), trade(40, 5)];
         let found: Vec<_> = rows.into_iter().map(|row| finder.next(row).expect("in order")).collect();

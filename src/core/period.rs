@@ -67,19 +67,26 @@ impl Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxGap {
     /// Calendar months, counted first.
-    pub months: u32,
-    /// Nanoseconds on top of them.
-    pub nanoseconds: i128,
+    months: u32,
+    /// Units of the clock on top of them.
+    span: i64,
 }
 
 impl MaxGap {
+    /// A gap on a clock. What is finer than the clock makes no difference to it: a time is later by more than 1.5 units
+    /// if it is later by more than one.
+    #[must_use]
+    pub fn new(months: u32, nanoseconds: i128, unit: TimeUnit) -> Self {
+        Self { months, span: saturate(nanoseconds / unit.nanoseconds()) }
+    }
+
     /// The last instant at which a trade still belongs to the bar whose last trade was at `time`.
     #[must_use]
     pub fn limit(&self, time: i64, unit: TimeUnit) -> i64 {
-        // What is finer than the clock cannot make a difference to it: a time is later by more than 1.5 units
-        // if it is later by more than one.
-        let span = self.nanoseconds / unit.nanoseconds();
-        saturate(add_months(time, self.months, unit) + span)
+        if self.months == 0 {
+            return time.saturating_add(self.span);
+        }
+        saturate(add_months(time, self.months, unit) + i128::from(self.span))
     }
 }
 
@@ -138,9 +145,6 @@ fn saturate(time: i128) -> i64 {
 
 /// The same time of day some months later; on the last day of a month that has no such day.
 fn add_months(time: i64, months: u32, unit: TimeUnit) -> i128 {
-    if months == 0 {
-        return i128::from(time);
-    }
     let (day, rest) = (time.div_euclid(unit.per_day()), time.rem_euclid(unit.per_day()));
     let (year, month, day_of_month) = civil(day);
     let month = month + i64::from(months);
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn months_keep_the_day_or_take_the_last() {
         let at = |year, month, day| day_of(year, month, day) * US.per_day() + 5;
-        let limit = |months, time| MaxGap { months, nanoseconds: 1_999 }.limit(time, US);
+        let limit = |months, time| MaxGap::new(months, 1_999, US).limit(time, US);
         assert_eq!(limit(1, at(2024, 1, 31)), at(2024, 2, 29) + 1);
         assert_eq!(limit(13, at(2023, 1, 30)), at(2024, 2, 29) + 1);
         assert_eq!(limit(0, at(2023, 1, 30)), at(2023, 1, 30) + 1);
@@ -244,8 +248,7 @@ mod tests {
         let day = US.per_day();
         let hours = |n: i64| n * day / 24;
         let time = [hours(1), hours(2), hours(9), hours(23), hours(24), hours(24), hours(90), hours(91)];
-        let breaks =
-            Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap { months: 0, nanoseconds: 7 * 3_600_000_000_000 }) };
+        let breaks = Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap::new(0, 7 * 3_600_000_000_000, US)) };
         let mut one_by_one = vec![];
         let mut period = None;
         for row in 1..time.len() {

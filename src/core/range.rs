@@ -56,6 +56,11 @@ impl CloseRule for RangeRule {
         Limits { lowest: inside(open - delta + 1), highest: inside(open + delta - 1), open_time }
     }
 
+    fn closes(&self, limits: &mut Limits, price: i64, time: i64) -> bool {
+        let is_outside = price < limits.lowest || price > limits.highest;
+        is_outside && !(self.same_timestamp_gate && time == limits.open_time)
+    }
+
     fn closing_row(&self, limits: &mut Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize> {
         let gated = if self.same_timestamp_gate {
             block.trades.time[rows.clone()].iter().take_while(|&&time| time == limits.open_time).count()

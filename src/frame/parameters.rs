@@ -66,15 +66,15 @@ impl BarParameters {
         Ok(rules.collect::<Result<_, ThresholdError>>()?)
     }
 
-    /// What ends bars beside the rules.
+    /// What ends bars beside the rules, on a clock.
     ///
     /// # Errors
     ///
     /// An unknown period, or a duration that is none.
-    pub fn breaks(&self) -> Result<Breaks, FrameError> {
+    pub fn breaks(&self, unit: TimeUnit) -> Result<Breaks, FrameError> {
         Ok(Breaks {
             reset: self.reset.as_deref().map(reset).transpose()?,
-            max_gap: self.max_gap.as_deref().map(max_gap).transpose()?,
+            max_gap: self.max_gap.as_deref().map(|text| max_gap(text, unit)).transpose()?,
         })
     }
 
@@ -100,12 +100,12 @@ pub fn reset(word: &str) -> Result<Reset, FrameError> {
     })
 }
 
-/// The longest time between two trades of one bar, from a Polars duration string.
+/// The longest time between two trades of one bar, from a Polars duration string, on a clock.
 ///
 /// # Errors
 ///
 /// A string that is none, a negative duration, or one that counts rows.
-pub fn max_gap(text: &str) -> Result<MaxGap, FrameError> {
+pub fn max_gap(text: &str, unit: TimeUnit) -> Result<MaxGap, FrameError> {
     let refuse =
         |why: &str| FrameError(format!("`max_gap` must be a duration such as \"40h\" or \"1d12h\", got {text:?}{why}"));
     let duration = Duration::try_parse(text).map_err(|error| refuse(&format!(" ({error})")))?;
@@ -118,5 +118,5 @@ pub fn max_gap(text: &str) -> Result<MaxGap, FrameError> {
     let days = i128::from(duration.weeks()) * 7 + i128::from(duration.days());
     let nanoseconds = days * i128::from(TimeUnit::Nanoseconds.per_day()) + i128::from(duration.nanoseconds());
     let months = u32::try_from(duration.months()).map_err(|_| refuse(", which is too long"))?;
-    Ok(MaxGap { months, nanoseconds })
+    Ok(MaxGap::new(months, nanoseconds, unit))
 }

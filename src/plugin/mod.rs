@@ -83,7 +83,7 @@ fn build(
 ) -> Result<(Vec<ClosedBar>, BarBuilder<RangeRule>), FrameError> {
     let names = parameters.names()?;
     let columns = TradeColumns::new(&names, time, |part| fields.iter().find(|s| s.name() == part.name()).cloned())?;
-    let mut builder = BarBuilder::new(&parameters.bars.rules()?, parameters.bars.breaks()?, time.unit);
+    let mut builder = BarBuilder::new(&parameters.bars.rules()?, parameters.bars.breaks(time.unit)?, time.unit);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
     let fail = |error: RowError| {
         FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))

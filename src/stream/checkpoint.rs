@@ -50,17 +50,8 @@ pub struct Input {
     groups: u64,
 }
 
-/// A dtype that a checkpoint can hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum KeyType {
-    Datetime(String, Option<String>),
-    Duration(String),
-    /// Name, namespace and physical type.
-    Categorical(String, String, String),
-    Enum(Vec<String>),
-    #[serde(untagged)]
-    Plain(String),
-}
+/// A dtype that a checkpoint can hold, as words: its name, then what there is to say of it.
+type KeyType = Vec<String>;
 
 const PLAIN: [(&str, DataType); 15] = [
     ("String", DataType::String),
@@ -94,41 +85,45 @@ fn value_of<T: Clone>(table: &[(&str, T)], word: &str) -> Result<T, CheckpointEr
     table.iter().find(|(known, _)| *known == word).map(|(_, value)| value.clone()).ok_or(CheckpointError::Impossible)
 }
 
-impl KeyType {
-    fn of(name: &str, dtype: &DataType) -> Result<Self, FrameError> {
-        let found = match dtype {
-            DataType::Datetime(unit, zone) => {
-                word_of(&UNITS, unit).map(|unit| Self::Datetime(unit, zone.as_ref().map(|zone| zone.to_string())))
-            }
-            DataType::Duration(unit) => word_of(&UNITS, unit).map(Self::Duration),
-            DataType::Categorical(cats, _) => word_of(&PHYSICALS, &cats.physical())
-                .map(|physical| Self::Categorical(cats.name().to_string(), cats.namespace().to_string(), physical)),
-            DataType::Enum(cats, _) => Some(Self::Enum(cats.categories().values_iter().map(str::to_owned).collect())),
-            dtype => word_of(&PLAIN, dtype).map(Self::Plain),
-        };
-        found.ok_or_else(|| {
-            FrameError(format!(
-                "a checkpoint cannot hold the key column `{name}` of dtype {dtype:?}: cast it to String or an integer before"
-            ))
-        })
-    }
+/// The words of a dtype.
+fn words(name: &str, dtype: &DataType) -> Result<KeyType, FrameError> {
+    let unit = |unit| word_of(&UNITS, unit);
+    let found = match dtype {
+        DataType::Datetime(of, zone) => unit(of)
+            .map(|unit| [vec!["Datetime".into(), unit], zone.iter().map(|zone| zone.to_string()).collect()].concat()),
+        DataType::Duration(of) => unit(of).map(|unit| vec!["Duration".into(), unit]),
+        DataType::Categorical(cats, _) => word_of(&PHYSICALS, &cats.physical()).map(|physical| {
+            vec!["Categorical".into(), cats.name().to_string(), cats.namespace().to_string(), physical]
+        }),
+        DataType::Enum(cats, _) => {
+            Some(std::iter::once("Enum").chain(cats.categories().values_iter()).map(str::to_owned).collect())
+        }
+        dtype => word_of(&PLAIN, dtype).map(|word| vec![word]),
+    };
+    found.ok_or_else(|| {
+        FrameError(format!(
+            "a checkpoint cannot hold the key column `{name}` of dtype {dtype:?}: cast it to String or an integer before"
+        ))
+    })
+}
 
-    fn dtype(&self) -> Result<DataType, FrameError> {
-        Ok(match self {
-            Self::Datetime(unit, zone) => {
-                DataType::Datetime(value_of(&UNITS, unit)?, TimeZone::opt_try_new(zone.as_deref())?)
-            }
-            Self::Duration(unit) => DataType::Duration(value_of(&UNITS, unit)?),
-            Self::Categorical(name, namespace, physical) => {
-                let physical = value_of(&PHYSICALS, physical)?;
-                DataType::from_categories(Categories::new(name.into(), namespace.into(), physical))
-            }
-            Self::Enum(words) => {
-                DataType::from_frozen_categories(FrozenCategories::new(words.iter().map(String::as_str))?)
-            }
-            Self::Plain(word) => value_of(&PLAIN, word)?,
-        })
-    }
+/// The dtype of some words.
+fn dtype(words: &KeyType) -> Result<DataType, FrameError> {
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    Ok(match words[..] {
+        ["Datetime", unit] => DataType::Datetime(value_of(&UNITS, unit)?, None),
+        ["Datetime", unit, zone] => DataType::Datetime(value_of(&UNITS, unit)?, TimeZone::opt_try_new(Some(zone))?),
+        ["Duration", unit] => DataType::Duration(value_of(&UNITS, unit)?),
+        ["Categorical", name, namespace, physical] => {
+            let physical = value_of(&PHYSICALS, physical)?;
+            DataType::from_categories(Categories::new(name.into(), namespace.into(), physical))
+        }
+        ["Enum", ref categories @ ..] => {
+            DataType::from_frozen_categories(FrozenCategories::new(categories.iter().copied())?)
+        }
+        [word] => value_of(&PLAIN, word)?,
+        _ => return Err(CheckpointError::Impossible.into()),
+    })
 }
 
 impl Header {
@@ -196,23 +191,10 @@ fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 impl Input {
     /// A frame without rows that has the time and the key columns.
     pub fn empty(&self, options: &StreamOptions) -> Result<DataFrame, FrameError> {
-        let name = |part: &str| options.names.get(part).and_then(Option::as_deref).unwrap_or(part).to_owned();
-        let mut columns = vec![Column::new_empty(name("timestamp").into(), &self.time.dtype()?)];
-        for (name, key) in options.by.iter().zip(&self.keys) {
-            if name.as_str() != columns[0].name().as_str() {
-                columns.push(Column::new_empty(name.into(), &key.dtype()?));
-            }
-        }
-        for part in &self.parts {
-            let name = name(part);
-            if columns.iter().all(|column| column.name().as_str() != name) {
-                let dtype = match part.as_str() {
-                    "price" | "quantity" => DataType::Float64,
-                    "is_buyer_maker" => DataType::Boolean,
-                    _ => DataType::Int64,
-                };
-                columns.push(Column::new_empty(name.into(), &dtype));
-            }
+        let time = options.names.get("timestamp").and_then(Option::as_deref).unwrap_or("timestamp");
+        let mut columns = vec![Column::new_empty(time.into(), &dtype(&self.time)?)];
+        for (name, key) in options.by.iter().zip(&self.keys).filter(|(name, _)| *name != time) {
+            columns.push(Column::new_empty(name.into(), &dtype(key)?));
         }
         Ok(DataFrame::new(0, columns)?)
     }
@@ -224,8 +206,8 @@ impl GroupedBars {
         let keys = self.groups.keys().columns().iter();
         Ok(Input {
             parts: self.plan.parts.iter().map(|part| part.name().to_owned()).collect(),
-            time: KeyType::of("time", &self.time.dtype)?,
-            keys: keys.map(|key| KeyType::of(key.name(), key.dtype())).collect::<Result<_, _>>()?,
+            time: words("time", &self.time.dtype)?,
+            keys: keys.map(|key| words(key.name(), key.dtype())).collect::<Result<_, _>>()?,
             groups: self.machines.builders().len() as u64,
         })
     }
@@ -298,14 +280,15 @@ impl GroupedBars {
         compare("same_timestamp_gate", gates.0 == gates.1, gates.0.to_string(), gates.1.to_string());
         let word = |text: &Option<String>| text.as_ref().map_or("None".to_owned(), |text| format!("{text:?}"));
         compare("reset", theirs.reset == ours.reset, word(&theirs.reset), word(&ours.reset));
-        let same_gap = theirs.breaks()?.max_gap == ours.breaks()?.max_gap;
+        let finest = crate::core::TimeUnit::Nanoseconds;
+        let same_gap = theirs.breaks(finest)?.max_gap == ours.breaks(finest)?.max_gap;
         compare("max_gap", same_gap, word(&theirs.max_gap), word(&ours.max_gap));
         let by = (&header.options.by, &options.by);
         compare("by", by.0 == by.1, format!("{:?}", by.0), format!("{:?}", by.1));
-        let dtype = |key: &KeyType| key.dtype().map(|dtype| format!("{dtype:?}"));
-        compare("timestamp", there.time == here.time, dtype(&there.time)?, dtype(&here.time)?);
+        let told = |key: &KeyType| dtype(key).map(|dtype| format!("{dtype:?}"));
+        compare("timestamp", there.time == here.time, told(&there.time)?, told(&here.time)?);
         for ((name, theirs), ours) in options.by.iter().zip(&there.keys).zip(&here.keys) {
-            compare(name, theirs == ours, dtype(theirs)?, dtype(ours)?);
+            compare(name, theirs == ours, told(theirs)?, told(ours)?);
         }
         let parts = (&there.parts, &here.parts);
         compare("the columns", parts.0 == parts.1, parts.0.join(", "), parts.1.join(", "));

@@ -5,6 +5,7 @@ use polars::prelude::*;
 use super::keys::GroupIndex;
 use crate::core::{Column as Part, Gap, GapFinder, MaxGap, RowError, Rule, Span};
 use crate::frame::output::times;
+use crate::frame::parameters::max_gap as parse_gap;
 use crate::frame::{FrameError, TimeColumn};
 
 /// Names of the columns that say what a row covers; both times, and both ids, may be of one column.
@@ -34,11 +35,12 @@ impl GroupedGaps {
     pub fn new(
         columns: GapColumns,
         by: &[String],
-        max_gap: Option<MaxGap>,
+        max_gap: Option<&str>,
         time_unit: Option<crate::core::TimeUnit>,
         schema: &DataFrame,
     ) -> Result<Self, FrameError> {
         let time = TimeColumn::new(&columns.times.0, schema.column(&columns.times.0)?.dtype(), time_unit)?;
+        let max_gap = max_gap.map(|text| parse_gap(text, time.unit)).transpose()?;
         let groups = GroupIndex::new(schema.clear().select(by.iter().map(PlSmallStr::from))?);
         let mut stream = Self { columns, max_gap, time, groups, finders: Vec::new(), rows: 0 };
         stream.push(&schema.clear())?;

@@ -145,14 +145,15 @@ impl Machines {
     ///
     /// What is wrong with the trade.
     pub fn push_trade(&mut self, group: IdxSize, trade: &Trade) -> Result<&[ClosedBar], RowError> {
-        let before = self.builders[group as usize].seen();
+        let builder = &mut self.builders[group as usize];
+        if builder.try_extend(trade) {
+            return Ok(&[]);
+        }
+        let before = builder.seen();
         if before.holds(trade.time, trade.agg_trade_id) {
             return if self.skip_overlap { Ok(&[]) } else { Err(overlap(trade.time, trade.agg_trade_id, before)) };
         }
-        // A trade that breaks a rule is found before it is added. One that cannot fail later needs no copy.
-        if !self.builders[group as usize].has_room(trade) {
-            self.touch(group);
-        }
+        self.touch(group);
         self.closed.clear();
         self.builders[group as usize].push_trade(trade, &mut self.closed)?;
         Ok(&self.closed)

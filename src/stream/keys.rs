@@ -45,7 +45,7 @@ struct ColumnIndex {
 /// word for every row.
 struct WordIndex {
     numbers: PlHashMap<u128, IdxSize>,
-    recent: Box<[(u128, IdxSize); RECENT]>,
+    recent: Box<[(u128, IdxSize)]>,
 }
 
 /// Words that may be remembered at once, a power of two.
@@ -296,7 +296,7 @@ fn is_word(dtype: &DataType) -> bool {
 impl Default for WordIndex {
     fn default() -> Self {
         // No word has the number that fills the slots.
-        Self { numbers: PlHashMap::default(), recent: Box::new([(0, IdxSize::MAX); RECENT]) }
+        Self { numbers: PlHashMap::default(), recent: vec![(0, IdxSize::MAX); RECENT].into() }
     }
 }
 

@@ -12,7 +12,7 @@ use polars::prelude::*;
 
 use self::groups::{Machines, Pushes, Run};
 use self::keys::GroupIndex;
-use self::options::{Overlap, Plan, Rows};
+use self::options::{Overlap, Plan, Rows, StreamOptions};
 pub use self::python::{
     GapStream, PushStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds,
 };
@@ -53,24 +53,33 @@ impl GroupedBars {
     /// # Errors
     ///
     /// A column that is missing or of the wrong dtype.
-    pub fn new(plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
-        let empty = schema.clear();
+    pub fn new(options: &StreamOptions, plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
+        let mut stream = Self::begin(options, plan, schema)?;
+        stream.push(&schema.clear())?;
+        Ok(stream)
+    }
+
+    /// As [`GroupedBars::new`] from the time and key columns alone; the others are not checked.
+    ///
+    /// # Errors
+    ///
+    /// One of them is missing or of the wrong dtype.
+    pub fn begin(options: &StreamOptions, plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
         let name = plan.names.get(Part::Time);
-        let time = empty.column(name).map_err(|_| FrameError(format!("the trades have no column `{name}`")))?;
+        let time = schema.column(name).map_err(|_| FrameError(format!("the trades have no column `{name}`")))?;
         let time = TimeColumn::new(name, time.dtype(), plan.time_unit)?;
         let pushes = if plan.rows == Rows::Frames { Pushes::Whole } else { Pushes::Pieces };
         let skip_overlap = plan.overlap == Overlap::Skip;
-        let mut stream = Self {
-            groups: GroupIndex::new(empty.select(plan.by.iter().cloned())?),
-            machines: Machines::new(plan.rules.clone(), plan.breaks, time.unit, pushes, skip_overlap),
+        let breaks = options.bars.breaks(time.unit)?;
+        Ok(Self {
+            groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
+            machines: Machines::new(plan.rules.clone(), breaks, time.unit, pushes, skip_overlap),
             plan,
             time,
             gathered: Gathered::default(),
             waiting: Vec::new(),
             rows: 0,
-        };
-        stream.push(&empty)?;
-        Ok(stream)
+        })
     }
 
     /// Adds a batch and returns how many ended bars wait to be taken.

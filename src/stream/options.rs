@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::PlSmallStr;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Breaks, ClosedBar, Column as Part, RangeRule, TimeUnit};
+use crate::core::{ClosedBar, Column as Part, RangeRule, TimeUnit};
 use crate::frame::inputs::PARTS;
 use crate::frame::output::OutputBar;
 use crate::frame::schema::{self, BarColumn};
@@ -103,8 +103,6 @@ impl Parts {
 pub struct Plan {
     /// The rules that close bars.
     pub rules: Vec<RangeRule>,
-    /// What ends bars beside them.
-    pub breaks: Breaks,
     /// Unit of Int64 times.
     pub time_unit: Option<TimeUnit>,
     /// The parts that the input has.
@@ -150,7 +148,6 @@ impl Plan {
         }
         Ok(Self {
             rules: options.bars.rules()?,
-            breaks: options.bars.breaks()?,
             time_unit: options.bars.time_unit()?,
             parts,
             names,

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use polars::prelude::*;
+use polars::prelude::DataFrame;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -15,7 +15,7 @@ use super::gaps::{GapColumns, GroupedGaps};
 use super::keys::KeyValue;
 use super::options::{Parts, Plan, Rows, StreamOptions};
 use super::trade::parts_of;
-use crate::core::{Column as Part, Number, RangeRule, ThresholdError, Trade};
+use crate::core::{Column as Part, Number, RangeRule, ThresholdError, TimeUnit, Trade};
 use crate::frame::parameters::{max_gap as parse_gap, reset};
 use crate::frame::{FrameError, inputs, schema};
 
@@ -42,7 +42,7 @@ pub fn check_threshold(value: &Bound<'_, PyAny>) -> PyResult<u32> {
 /// Refuses what is not a duration string, or a duration that no gap can have.
 #[pyfunction]
 pub fn check_max_gap(value: &str) -> PyResult<()> {
-    parse_gap(value)?;
+    parse_gap(value, TimeUnit::Nanoseconds)?;
     Ok(())
 }
 
@@ -95,7 +95,7 @@ impl TradeStream {
             None => Rows::Groups,
         };
         let plan = Plan::new(&options, &parts, schema::columns(&columns)?, rows)?;
-        let bars = GroupedBars::new(plan, &schema.0)?;
+        let bars = GroupedBars::new(&options, plan, &schema.0)?;
         Ok(Self { options, bars })
     }
 
@@ -175,7 +175,7 @@ impl Live {
             return work(bars);
         }
         let plan = Plan::new(&self.options, parts, self.options.columns()?, Rows::Frames)?;
-        let mut bars = GroupedBars::new(plan, schema)?;
+        let mut bars = GroupedBars::new(&self.options, plan, schema)?;
         let result = work(&mut bars)?;
         self.state = State::Running(Box::new(bars));
         Ok(result)
@@ -186,7 +186,7 @@ impl Live {
         let options = header.options.clone();
         let Some(input) = &header.input else { return Ok(Self { options, state: State::New }) };
         let plan = Plan::new(&options, &input.parts, options.columns()?, Rows::Frames)?;
-        let mut bars = GroupedBars::new(plan, &input.empty(&options)?)?;
+        let mut bars = GroupedBars::begin(&options, plan, &input.empty(&options)?)?;
         bars.restore(&header, state)?;
         Ok(Self { options, state: State::Running(Box::new(bars)) })
     }
@@ -315,8 +315,11 @@ impl PushStream {
             (None, None) => None,
             _ => return Err(PyTypeError::new_err("`first_trade_id` and `last_trade_id` come together")),
         };
-        let (price, quantity) = (number(price, "price")?, number(quantity, "quantity")?);
-        let mut trade = Trade { time: 0, price, quantity, is_buyer_maker, agg_trade_id, individual_ids };
+        let nothing = Number::Float(0.0);
+        let mut trade =
+            Trade { time: 0, price: nothing, quantity: nothing, is_buyer_maker, agg_trade_id, individual_ids };
+        read_number(price, "price", &mut trade.price)?;
+        read_number(quantity, "quantity", &mut trade.quantity)?;
         let mut live = slf.get().lock(slf.py())?;
         let begins = live.running()?.is_none();
         if begins {
@@ -378,12 +381,12 @@ fn push_one(
         let frame = frame.and_then(|frame| Ok(frame.extract::<PyDataFrame>()?));
         Ok(frame.map_err(|error| FrameError(error.value(slf.py()).to_string()))?.0)
     };
-    let ended = match key.map(|key| (key, key.cast::<PyTuple>())) {
+    let ended = match key {
         None if bars.key_count() == 0 => bars.push_trade(trade, &[], frame)?,
         None => bars.push_trade(trade, &[KeyValue::Null], frame)?,
-        Some((key, Err(_))) => bars.push_trade(trade, &[key_value(key)?], frame)?,
-        Some((_, Ok(tuple))) => {
-            let keys: Vec<_> = tuple.iter().collect();
+        Some(key) if !key.is_instance_of::<PyTuple>() => bars.push_trade(trade, &[key_value(key)?], frame)?,
+        Some(key) => {
+            let keys: Vec<_> = key.try_iter()?.collect::<PyResult<_>>()?;
             let keys = keys.iter().map(key_value).collect::<PyResult<Vec<_>>>()?;
             bars.push_trade(trade, &keys, frame)?
         }
@@ -404,24 +407,29 @@ fn key_value<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<KeyValue<'a>> {
     })
 }
 
-/// A price or a quantity as it is written.
-fn number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Number> {
-    if value.is_instance_of::<PyFloat>() {
-        return Ok(Number::Float(value.extract()?));
-    }
+/// A price or a quantity as it is written. Written in place: moving a number of 128 bits right after a double was
+/// stored in it stalls for longer than the rest takes.
+#[inline]
+fn read_number(value: &Bound<'_, PyAny>, name: &str, out: &mut Number) -> PyResult<()> {
+    *out = if value.is_instance_of::<PyFloat>() { Number::Float(value.extract()?) } else { other_number(value, name)? };
+    Ok(())
+}
+
+#[cold]
+fn other_number(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Number> {
     let refuse = || PyTypeError::new_err(format!("`{name}` must be a float, an int or a Decimal, got {value:?}"));
     if value.is_instance_of::<PyBool>() {
         return Err(refuse());
     }
     if value.is_instance_of::<PyInt>() {
         // Beyond 128 bits no rule holds it: as a double it is refused with the number that it is.
-        return Ok(match value.extract() {
-            Ok(mantissa) => Number::Decimal { mantissa, scale: 0 },
-            Err(_) => Number::Float(value.call_method0("__float__")?.extract()?),
-        });
+        return match value.extract() {
+            Ok(mantissa) => Ok(Number::Decimal { mantissa, scale: 0 }),
+            Err(_) => Ok(Number::Float(value.call_method0("__float__")?.extract()?)),
+        };
     }
     if let Ok(parts) = value.call_method0("as_tuple") {
-        return decimal(&parts).map(Ok).unwrap_or_else(|| Ok(Number::Float(value.extract()?)));
+        return decimal(&parts).map_or_else(|| value.extract().map(Number::Float), Ok);
     }
     value.extract().map(Number::Float).map_err(|_| refuse())
 }
@@ -452,7 +460,6 @@ impl GapStream {
         time_unit: Option<&str>,
         schema: PyDataFrame,
     ) -> PyResult<Self> {
-        let max_gap = max_gap.map(parse_gap).transpose()?;
         let time_unit = time_unit.map(inputs::time_unit).transpose()?;
         Ok(Self(GroupedGaps::new(GapColumns { times, ids }, &by, max_gap, time_unit, &schema.0)?))
     }

@@ -84,6 +84,7 @@ impl GroupedBars {
         let Self { plan, machines, waiting, groups, .. } = self;
         machines.begin(groups.len());
         match machines.push_trade(group, trade) {
+            Ok([]) => Ok(()),
             Ok(closed) => {
                 let wanted = closed.iter().filter(|closed| plan.wants(closed));
                 waiting.extend(wanted.map(|closed| Emitted { group, row: closed.row, bar: plan.output(closed) }));

@@ -167,13 +167,15 @@ fn prop_no_split_of_the_input_changes_a_bit() {
     }
 }
 
-const BREAKS: Breaks = Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap { months: 0, nanoseconds: 13_000_000 }) };
+fn breaks() -> Breaks {
+    Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap::new(0, 13_000_000, TimeUnit::Milliseconds)) }
+}
 
 #[test]
 fn prop_breaks_cut_where_the_definition_says_however_the_input_is_split() {
     let mut trades = Owned::walk(13, 5_000);
     trades.time.iter_mut().for_each(|time| *time = 1_700_006_390_000 + (*time - 1_700_000_000_000)); // midnight inside
-    let whole = run_machine(machine_of(&[300], true, BREAKS), &trades, &[usize::MAX / 2]);
+    let whole = run_machine(machine_of(&[300], true, breaks()), &trades, &[usize::MAX / 2]);
     let reasons: Vec<_> = whole.0.iter().map(|closed| closed.bar.close_reason).collect();
     for reason in [CloseReason::Threshold, CloseReason::Reset, CloseReason::Gap] {
         assert!(reasons.contains(&reason), "the walk must end bars by {reason:?}");
@@ -193,7 +195,7 @@ fn prop_breaks_cut_where_the_definition_says_however_the_input_is_split() {
         start = closed.end();
     }
     for sizes in [&[1][..], &[3, 1, 0, 700], &[1_023, 1, 1_025]] {
-        assert_eq!(run_machine(machine_of(&[300], true, BREAKS), &trades, sizes), whole, "{sizes:?}");
+        assert_eq!(run_machine(machine_of(&[300], true, breaks()), &trades, sizes), whole, "{sizes:?}");
     }
 }
 
@@ -201,11 +203,11 @@ fn prop_breaks_cut_where_the_definition_says_however_the_input_is_split() {
 fn prop_several_rules_give_what_each_gives_alone() {
     let trades = Owned::walk(14, 6_000);
     let thresholds = [60, 5, 2_000, 300];
-    let (together, forming) = run_machine(machine_of(&thresholds, true, BREAKS), &trades, &[700, 1, 2_000]);
+    let (together, forming) = run_machine(machine_of(&thresholds, true, breaks()), &trades, &[700, 1, 2_000]);
     assert!(together.is_sorted_by_key(|closed| (closed.row, closed.rule)));
     let mut forming_alone = vec![];
     for (rule, &threshold) in thresholds.iter().enumerate() {
-        let (alone, last) = run_machine(machine_of(&[threshold], true, BREAKS), &trades, &[usize::MAX / 2]);
+        let (alone, last) = run_machine(machine_of(&[threshold], true, breaks()), &trades, &[usize::MAX / 2]);
         let of_rule: Vec<_> = together.iter().filter(|closed| closed.rule == rule).collect();
         assert_eq!(of_rule.len(), alone.len());
         assert!(of_rule.iter().zip(&alone).all(|(a, b)| (a.row, a.bar) == (b.row, b.bar)));
