@@ -233,6 +233,9 @@ def scan_bars(
     trades = _Trades(frame=frame, options=options, names=input_columns(columns, available.names()))
     probe = trades.stream(list(reads), trades.columns(trades.names))
     state = BarState(state) if isinstance(state, bytes) else state
+    if state is not None and not isinstance(state, BarState):
+        msg = f"`state` takes a BarState or the bytes of a checkpoint, got {state!r}"
+        raise RangeBarError(msg)
     if state is not None:
         state.begin(probe)
     source = _Bars(

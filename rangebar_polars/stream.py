@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import polars as pl
 
 from rangebar_polars._columns import input_columns, key_columns
-from rangebar_polars._internal import PushStream, bar_columns
+from rangebar_polars._internal import PushStream, bar_columns, check_max_gap
 from rangebar_polars._parameters import bar_parameters, check_features, check_overlap
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.source import stream_options
@@ -94,14 +94,16 @@ class BarStream(PushStream):
         overlap: Overlap = "error",
         schema: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
     ) -> Self:
+        bars = bar_parameters(
+            threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
+        )
+        chosen = check_features(features)
+        output = [name for name, *_ in bar_columns(chosen, isinstance(bars["threshold_dbps"], list))]
+        # Which columns there are, the first trades say; what the keys may be called can be told now.
+        given = [by] if isinstance(by, str) else by or ()
+        keys = key_columns(by, pl.Schema({name: pl.String() for name in given if isinstance(name, str)}), output)
         options = stream_options(
-            bar_parameters(
-                threshold_dbps,
-                same_timestamp_gate=same_timestamp_gate,
-                reset=reset,
-                max_gap=max_gap,
-                time_unit=time_unit,
-            ),
+            bars,
             names={
                 "timestamp": time,
                 "price": price,
@@ -111,8 +113,8 @@ class BarStream(PushStream):
                 "first_trade_id": first_trade_id,
                 "last_trade_id": last_trade_id,
             },
-            by=_names(by),
-            features=check_features(features),
+            by=keys,
+            features=chosen,
             include_orphans=include_orphans,
             overlap=check_overlap(overlap),
         )
@@ -174,13 +176,10 @@ class BarStream(PushStream):
                 )
                 raise TypeError(msg)
             wanted = cls(**{**made, **expected}).parameters
-            differ = [
-                f"`{name}` was {made[name]!r} and not {wanted[name]!r}"
-                for name in expected
-                if made[name] != wanted[name]
-            ]
+            differ = [name for name in expected if _meaning(name, made[name]) != _meaning(name, wanted[name])]
             if differ:
-                msg = f"the checkpoint was made otherwise: {'; '.join(differ)}"
+                told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)
+                msg = f"the checkpoint was made otherwise: {told}"
                 raise RangeBarError(msg)
         return stream
 
@@ -239,7 +238,11 @@ class BarStream(PushStream):
             kind = type(frame).__name__
             msg = f"`push` takes a frame with __arrow_c_stream__ (Polars, pyarrow, pandas, DuckDB), got {kind}"
             raise RangeBarError(msg)
-        trades = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+        try:
+            trades = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+        except pl.exceptions.PolarsError as error:
+            msg = f"`push` cannot read the {type(frame).__name__} as a frame: {error}"
+            raise RangeBarError(msg) from error
         bars = self._push(self._parts(trades.schema), trades, may_be_none=self._no_bars is not None)
         if bars is None:
             bars = self._no_bars
@@ -335,9 +338,9 @@ class BarStream(PushStream):
         return list(input_columns(options["names"], available.names()))
 
     def _schema_of_trade(
-        self, timestamp: int | dt.datetime, parts: list[str], key: object
-    ) -> tuple[list[str], pl.DataFrame]:
-        """What the first trade says of the input, where no frame and no schema did."""
+        self, timestamp: object, parts: list[str], key: object
+    ) -> tuple[list[str], pl.DataFrame, int, pl.DataFrame]:
+        """What the first trade says of the input, where no frame and no schema did; its time and its key."""
         options = json.loads(self._options())
         if isinstance(timestamp, dt.datetime):
             time: pl.DataType = pl.Datetime("us", None if timestamp.tzinfo is None else "UTC")
@@ -352,9 +355,10 @@ class BarStream(PushStream):
         names = options["names"]
         keys = dict(zip(options["by"], _key_values(options["by"], key), strict=True))
         schema = {name: _key_dtype(name, value) for name, value in keys.items()}
-        return parts, pl.DataFrame(
-            schema=schema | {names[part] or part: dtypes.get(part, pl.Int64()) for part in parts}
-        )
+        columns = {names[part] or part: dtypes.get(part, pl.Int64()) for part in parts}
+        unit = "us" if isinstance(time, pl.Datetime) else options["bars"]["time_unit"] or "us"
+        instant = timestamp if isinstance(timestamp, int) else self._instant(timestamp, unit)
+        return parts, pl.DataFrame(schema=schema | columns), instant, self._key_frame(key, pl.DataFrame(schema=schema))
 
     def _key_frame(self, key: object, keys: pl.DataFrame) -> pl.DataFrame:
         """One key as a frame; the error says what is wrong with it."""
@@ -375,15 +379,16 @@ class BarStream(PushStream):
             raise TypeError(msg)
         aware = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=dt.UTC)
         microseconds = (aware - _EPOCH) // _MICROSECOND
-        return microseconds * _UNITS_PER_SECOND[time_unit] // _UNITS_PER_SECOND["us"]
+        instant, finer = divmod(microseconds * _UNITS_PER_SECOND[time_unit], _UNITS_PER_SECOND["us"])
+        if finer:
+            msg = f"`timestamp` must be a whole number of {time_unit}, the unit of the time column, got {timestamp!r}"
+            raise RangeBarError(msg)
+        return instant
 
 
-def _names(by: By) -> list[str]:
-    """The key columns as a list; what they must be is checked against the first frame too."""
-    if by is not None and not isinstance(by, Sequence):
-        msg = f"`by` takes a column name or a list of names, got {by!r}"
-        raise RangeBarError(msg)
-    return [by] if isinstance(by, str) else list(by or ())
+def _meaning(name: str, value: object) -> object:
+    """What a parameter says: two durations may be one."""
+    return check_max_gap(value) if name == "max_gap" and isinstance(value, str) else value
 
 
 def _key_values(by: Sequence[str], key: object) -> tuple[object, ...]:

@@ -100,11 +100,13 @@ impl<R: CloseRule> BarBuilder<R> {
 
     /// Bars of the first rule closed so far: the number of the bar that the next trade is in, unless it ends that bar as
     /// an orphan.
+    #[must_use]
     pub fn closed(&self) -> u64 {
         self.tracks.first().map_or(0, |track| track.closed)
     }
 
     /// What the next row must lie behind.
+    #[must_use]
     pub fn seen(&self) -> &Seen {
         &self.seen
     }

@@ -65,7 +65,7 @@ impl Number {
             Self::Float(x) => {
                 let raw = x * SCALE;
                 // Below 2^51 the integer part and what is behind it are exact. NaN is in no range.
-                (0.0..NARROW as f64).contains(&raw).then(|| {
+                (0.0..NARROW).contains(&raw).then(|| {
                     let whole = raw as i64;
                     whole + i64::from(raw - whole as f64 >= 0.5)
                 })
@@ -253,7 +253,7 @@ mod tests {
             let number = Number::Float(x);
             match number.to_narrow() {
                 Some(raw) => assert_eq!(Some(i128::from(raw)), number.to_fixed(), "{x:e}"),
-                None => assert!(x.is_nan() || x < 0.0 || x * SCALE >= NARROW as f64, "{x:e}"),
+                None => assert!(x.is_nan() || x < 0.0 || x * SCALE >= NARROW, "{x:e}"),
             }
         }
     }

@@ -80,6 +80,18 @@ impl MaxGap {
         Self { months, span: saturate(nanoseconds / unit.nanoseconds()) }
     }
 
+    /// Calendar months.
+    #[must_use]
+    pub fn months(&self) -> u32 {
+        self.months
+    }
+
+    /// Units of the clock on top of the months.
+    #[must_use]
+    pub fn span(&self) -> i64 {
+        self.span
+    }
+
     /// The last instant at which a trade still belongs to the bar whose last trade was at `time`.
     #[must_use]
     pub fn limit(&self, time: i64, unit: TimeUnit) -> i64 {

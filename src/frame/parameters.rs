@@ -112,6 +112,9 @@ pub fn max_gap(text: &str, unit: TimeUnit) -> Result<MaxGap, FrameError> {
     if duration.negative() {
         return Err(refuse(", which is negative"));
     }
+    if text.is_empty() {
+        return Err(refuse(""));
+    }
     if text.trim_end().ends_with('i') {
         return Err(refuse(", which counts rows"));
     }

@@ -251,7 +251,6 @@ impl GroupedBars {
         if groups.len() != len || !groups.iter().enumerate().all(|(row, &group)| row == group as usize) {
             return Err(CheckpointError::Impossible.into());
         }
-        self.machines.begin(0);
         self.machines.roll_back(0);
         for _ in 0..len {
             self.machines.add_group().load(&mut from)?;
@@ -345,9 +344,12 @@ fn load_keys(name: &PlSmallStr, dtype: &DataType, len: usize, from: &mut Reader<
         }
     } else {
         let values = (0..len).map(|_| load_key(from, Reader::take)).collect::<Result<Vec<_>, _>>()?;
-        let physical = dtype.to_physical();
         let integers = Int128Chunked::from_iter_options(name, values.into_iter()).into_series();
-        integers.strict_cast(&physical)?.cast(dtype)?
+        let integers = integers.strict_cast(&dtype.to_physical())?;
+        match dtype {
+            DataType::Datetime(unit, zone) => integers.i64()?.clone().into_datetime(*unit, zone.clone()).into_series(),
+            dtype => integers.cast(dtype)?,
+        }
     };
     Ok(series.into_column())
 }

@@ -84,12 +84,16 @@ impl Machines {
         &mut self.builders[last]
     }
 
-    /// Begins a push that concerns so many groups.
-    pub fn begin(&mut self, groups: usize) {
+    /// Begins a push.
+    pub fn begin(&mut self) {
         self.push += 1;
         if let Some(copies) = &mut self.copies {
             copies.len = 0;
         }
+    }
+
+    /// Makes room for so many groups.
+    pub fn grow(&mut self, groups: usize) {
         while self.builders.len() < groups {
             self.add_group();
         }

@@ -107,8 +107,12 @@ impl GroupIndex {
         Ok(groups)
     }
 
-    /// The group of one key, if it is known and can be found without a frame; one value for each key column.
+    /// The group of one key, if it is known and can be found without a frame; one value for each key column, null where
+    /// there are none.
     pub fn find(&mut self, key: &[KeyValue<'_>]) -> Option<IdxSize> {
+        if self.columns.is_empty() {
+            return matches!(key, [KeyValue::Null]).then_some(0);
+        }
         let mut group = (key.len() == self.columns.len()).then_some(0)?;
         let columns = self.columns.iter_mut().zip(self.keys.columns()).zip(key);
         for (position, (((index, pairs), column), value)) in columns.enumerate() {

@@ -5,6 +5,7 @@ mod gaps;
 mod groups;
 mod keys;
 mod options;
+mod push;
 mod python;
 mod trade;
 
@@ -13,9 +14,8 @@ use polars::prelude::*;
 use self::groups::{Machines, Pushes, Run};
 use self::keys::GroupIndex;
 use self::options::{Overlap, Plan, Rows, StreamOptions};
-pub use self::python::{
-    GapStream, PushStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds,
-};
+pub use self::push::PushStream;
+pub use self::python::{GapStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds};
 use crate::core::{Column as Part, Gathered, Layout, RowError};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -162,6 +162,7 @@ impl GroupedBars {
     /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
     fn drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
         let groups = self.groups.len();
+        self.machines.begin();
         let result = self.try_drive(batch, visit);
         match result {
             Ok(()) => self.rows += batch.height() as u64,
@@ -180,7 +181,7 @@ impl GroupedBars {
     fn try_drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
         let columns = self.read(batch)?;
         let groups = self.groups.assign(batch)?;
-        self.machines.begin(self.groups.len());
+        self.machines.grow(self.groups.len());
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
         let piece = PIECE_ROWS.max(PIECE_ROWS_OF_GROUP * self.groups.len());

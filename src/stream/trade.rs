@@ -43,18 +43,18 @@ impl GroupedBars {
         FrameError(format!("the trades pushed {now} `{name}`, which those before {before}: all have it or none"))
     }
 
-    /// Number of key columns.
-    pub fn key_count(&self) -> usize {
-        self.plan.by.len()
-    }
-
     /// Unit of the time column.
     pub fn time_unit(&self) -> &'static str {
         self.time.unit.name()
     }
 
-    /// Adds a trade and returns whether ended bars wait to be taken. `frame` makes a frame of the key, given one
-    /// without rows, for groups that are not found otherwise.
+    /// The key columns, without rows.
+    pub fn empty_keys(&self) -> DataFrame {
+        self.groups.keys().clear()
+    }
+
+    /// Adds a trade and returns how many ended bars wait to be taken; none if its group cannot be found by its key alone,
+    /// without a frame that holds it.
     ///
     /// # Errors
     ///
@@ -63,26 +63,31 @@ impl GroupedBars {
         &mut self,
         trade: &Trade,
         key: &[KeyValue<'_>],
-        frame: impl FnOnce(DataFrame) -> Result<DataFrame, FrameError>,
-    ) -> Result<bool, FrameError> {
+        frame: Option<&DataFrame>,
+    ) -> Result<Option<usize>, FrameError> {
         let known = self.groups.len();
-        let result = match self.groups.find(key) {
-            Some(group) => self.push_to_group(trade, group),
-            None => frame(self.groups.keys().clear()).and_then(|frame| {
-                let group = self.groups.assign(&frame)?.first().copied();
-                self.push_to_group(trade, group.ok_or_else(|| FrameError("the trade has no key".to_owned()))?)
-            }),
+        self.machines.begin();
+        let result = match (self.groups.find(key), frame) {
+            (Some(group), _) => self.push_to_group(trade, group),
+            (None, None) => return Ok(None),
+            (None, Some(frame)) => self.push_to_new_group(trade, frame),
         };
         match result {
             Ok(()) => self.rows += 1,
             Err(_) => self.roll_back(known)?,
         }
-        result.map(|()| !self.waiting.is_empty())
+        result.map(|()| Some(self.waiting.len()))
+    }
+
+    #[cold]
+    fn push_to_new_group(&mut self, trade: &Trade, key: &DataFrame) -> Result<(), FrameError> {
+        let group = self.groups.assign(key)?.first().copied();
+        self.machines.grow(self.groups.len());
+        self.push_to_group(trade, group.ok_or_else(|| FrameError("the trade has no key".to_owned()))?)
     }
 
     fn push_to_group(&mut self, trade: &Trade, group: IdxSize) -> Result<(), FrameError> {
         let Self { plan, machines, waiting, groups, .. } = self;
-        machines.begin(groups.len());
         match machines.push_trade(group, trade) {
             Ok([]) => Ok(()),
             Ok(closed) => {
