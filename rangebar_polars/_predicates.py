@@ -5,14 +5,19 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Container, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import polars as pl
 
-__all__ = ["all_of", "conjuncts", "split_keys", "time_bounds"]
+__all__ = ["Bound", "all_of", "conjuncts", "split_keys", "time_bounds"]
 
-_LOWER: tuple[Callable[[pl.Expr, pl.Expr], pl.Expr], ...] = (operator.ge, operator.gt, operator.eq)
-_UPPER: tuple[Callable[[pl.Expr, pl.Expr], pl.Expr], ...] = (operator.le, operator.lt, operator.eq)
+Bound: TypeAlias = tuple[pl.Expr, bool]
+"""A literal, and whether it is itself excluded."""
+
+_Comparison: TypeAlias = Callable[[pl.Expr, pl.Expr], pl.Expr]
+
+_LOWER: tuple[tuple[_Comparison, bool], ...] = ((operator.ge, False), (operator.gt, True), (operator.eq, False))
+_UPPER: tuple[tuple[_Comparison, bool], ...] = ((operator.le, False), (operator.lt, True), (operator.eq, False))
 _CLOSED: tuple[Literal["both", "left", "right", "none"], ...] = ("both", "left", "right", "none")
 
 
@@ -43,42 +48,48 @@ def split_keys(predicate: pl.Expr | None, keys: Sequence[str]) -> tuple[list[pl.
     return on_keys, others
 
 
-def time_bounds(terms: Sequence[pl.Expr], columns: Container[str]) -> tuple[list[pl.Expr], list[pl.Expr]]:
+def time_bounds(terms: Sequence[pl.Expr], columns: Container[str]) -> tuple[list[Bound], list[Bound]]:
     """Literals that some columns do not lie below, and literals that they do not lie above."""
-    lower: list[pl.Expr] = []
-    upper: list[pl.Expr] = []
+    lower: list[Bound] = []
+    upper: list[Bound] = []
     for term in terms:
         names = term.meta.root_names()
         if len(names) == 1 and names[0] in columns:
             column, operands = pl.col(names[0]), term.meta.pop()
             literals = [operand for operand in operands if operand.meta.is_literal()]
             if len(literals) == len(operands) - 1:
-                lower += [x for x in literals if _compares(term, column, x, _LOWER, _UPPER)]
-                upper += [x for x in literals if _compares(term, column, x, _UPPER, _LOWER)]
+                lower += _compared(term, column, literals, _LOWER, _UPPER)
+                upper += _compared(term, column, literals, _UPPER, _LOWER)
                 _between(term, column, literals, lower, upper)
     return lower, upper
 
 
-def _compares(
+def _compared(
     term: pl.Expr,
     column: pl.Expr,
-    literal: pl.Expr,
-    operators: Sequence[Callable[[pl.Expr, pl.Expr], pl.Expr]],
-    mirrored: Sequence[Callable[[pl.Expr, pl.Expr], pl.Expr]],
-) -> bool:
-    """Whether a term is one of some comparisons of the column with the literal, or a mirrored one."""
-    return any(compare(column, literal).meta.eq(term) for compare in operators) or any(
-        compare(literal, column).meta.eq(term) for compare in mirrored
-    )
+    literals: Sequence[pl.Expr],
+    comparisons: Sequence[tuple[_Comparison, bool]],
+    mirrored: Sequence[tuple[_Comparison, bool]],
+) -> list[Bound]:
+    """The literal of a term that is one of some comparisons with the column, or a mirrored one."""
+    for literal in literals:
+        for compare, excluded in comparisons:
+            if compare(column, literal).meta.eq(term):
+                return [(literal, excluded)]
+        for compare, excluded in mirrored:
+            if compare(literal, column).meta.eq(term):
+                return [(literal, excluded)]
+    return []
 
 
 def _between(
-    term: pl.Expr, column: pl.Expr, literals: Sequence[pl.Expr], lower: list[pl.Expr], upper: list[pl.Expr]
+    term: pl.Expr, column: pl.Expr, literals: Sequence[pl.Expr], lower: list[Bound], upper: list[Bound]
 ) -> None:
     if len(literals) != 2:  # noqa: PLR2004
         return
     for low, high in (literals, literals[::-1]):
-        if any(column.is_between(low, high, closed).meta.eq(term) for closed in _CLOSED):
-            lower.append(low)
-            upper.append(high)
-            return
+        for closed in _CLOSED:
+            if column.is_between(low, high, closed).meta.eq(term):
+                lower.append((low, closed not in ("both", "left")))
+                upper.append((high, closed not in ("both", "right")))
+                return

@@ -19,7 +19,7 @@ from polars.io.plugins import register_io_source
 from rangebar_polars import _internal
 from rangebar_polars._columns import input_columns, key_columns
 from rangebar_polars._parameters import check_flag
-from rangebar_polars._predicates import all_of, split_keys, time_bounds
+from rangebar_polars._predicates import Bound, all_of, split_keys, time_bounds
 from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.state import BarState
@@ -96,7 +96,7 @@ class _Trades:
         on_keys = all_of(terms)
         return self if on_keys is None else replace(self, frame=self.frame.filter(on_keys), is_whole=False)
 
-    def of_periods(self, lower: list[pl.Expr], upper: list[pl.Expr]) -> _Trades:
+    def of_periods(self, lower: list[Bound], upper: list[Bound]) -> _Trades:
         """
         The trades of the calendar periods that bars between some bounds can lie in.
 
@@ -107,7 +107,8 @@ class _Trades:
         unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else self.options["bars"]["time_unit"]
         kept = self
         for bounds, is_lower in ((lower, True), (upper, False)):
-            for time in (_instant(bound, dtype) for bound in bounds):
+            for bound in bounds:
+                time = _instant(bound, dtype, towards=1 if is_lower else -1)
                 if time is None:
                     continue
                 first, last = _internal.period_bounds(time, unit, self.options["bars"]["reset"])
@@ -121,25 +122,33 @@ class _Trades:
         return kept
 
 
-def _instant(bound: pl.Expr, dtype: pl.DataType) -> int | None:
-    """A literal in the unit of a time dtype, where the two can be compared as instants."""
-    value = pl.select(bound).to_series()
+def _instant(bound: Bound, dtype: pl.DataType, *, towards: int) -> int | None:
+    """The literal of a bound, or the next instant if it is excluded, where it can be compared with a time dtype."""
+    literal, excluded = bound
+    value = pl.select(literal).to_series()
     if isinstance(dtype, pl.Datetime):
         is_date = value.dtype == pl.Date and dtype.time_zone is None
         has_zone = isinstance(value.dtype, pl.Datetime) and value.dtype.time_zone is not None
         if not is_date and (not isinstance(value.dtype, pl.Datetime) or has_zone != (dtype.time_zone is not None)):
             return None
-        value = value.cast(pl.Datetime(dtype.time_unit)) if is_date else value.dt.cast_time_unit(dtype.time_unit)
-    elif not value.dtype.is_numeric():
+        whole = value.cast(pl.Datetime(dtype.time_unit)) if is_date else value.dt.cast_time_unit(dtype.time_unit)
+    elif value.dtype.is_numeric():
+        whole = value.cast(pl.Int64, strict=False)
+    else:
         return None
-    time: int | None = value.to_physical().cast(pl.Int64, strict=False).item()
-    return time
+    time: int | None = whole.to_physical().item()
+    # What is finer than the clock was cut off: then the instant itself is not excluded.
+    if time is not None and excluded and (whole.cast(value.dtype) == value).all():
+        time += towards
+    return time if time is None or -(2**63) <= time < 2**63 else None
 
 
 def _literal(time: int, dtype: pl.DataType) -> pl.Expr | None:
     """The beginning of a period as a literal of a time dtype; None beyond what the dtype or Python knows."""
+    if not -(2**63) < time < 2**63:
+        return None
     if not isinstance(dtype, pl.Datetime):
-        return pl.lit(time, dtype=dtype) if -(2**63) <= time < 2**63 else None
+        return pl.lit(time, dtype=dtype)
     utc = pl.Datetime(dtype.time_unit, None if dtype.time_zone is None else "UTC")
     try:
         instant = pl.Series([time], dtype=pl.Int64).cast(utc).item()

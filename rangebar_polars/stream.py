@@ -73,6 +73,11 @@ class BarStream(PushStream):
     _no_bars: pl.DataFrame | None = None
     """What most pushes return."""
 
+    _columns_known: Sequence[str] = ()
+    """Columns of the last frame, which play the parts below: most frames are like the one before."""
+
+    _parts_known: Sequence[str] = ()
+
     def __new__(  # noqa: D102
         cls,
         threshold_dbps: int | Sequence[int],
@@ -243,7 +248,10 @@ class BarStream(PushStream):
         except pl.exceptions.PolarsError as error:
             msg = f"`push` cannot read the {type(frame).__name__} as a frame: {error}"
             raise RangeBarError(msg) from error
-        bars = self._push(self._parts(trades.schema), trades, may_be_none=self._no_bars is not None)
+        columns = trades.columns
+        if columns != self._columns_known:
+            self._parts_known, self._columns_known = self._parts(trades.schema), columns
+        bars = self._push(list(self._parts_known), trades, may_be_none=self._no_bars is not None)
         if bars is None:
             bars = self._no_bars
         elif self._no_bars is None:
@@ -363,7 +371,7 @@ class BarStream(PushStream):
     def _key_frame(self, key: object, keys: pl.DataFrame) -> pl.DataFrame:
         """One key as a frame; the error says what is wrong with it."""
         values = _key_values(keys.columns, key)
-        columns = []
+        columns: list[pl.Series] = []
         for (name, dtype), value in zip(keys.schema.items(), values, strict=True):
             try:
                 columns.append(pl.Series(name, [value], dtype=dtype))
@@ -392,9 +400,9 @@ def _meaning(name: str, value: object) -> object:
 
 
 def _key_values(by: Sequence[str], key: object) -> tuple[object, ...]:
-    if len(by) == 1 and not isinstance(key, tuple):
-        return (key,)
-    values = key if isinstance(key, tuple) else () if key is None else (key,)
+    values: tuple[object, ...] = () if key is None and not by else (key,)
+    if isinstance(key, tuple):
+        values = cast("tuple[object, ...]", key)
     if len(values) != len(by):
         wanted = f"a tuple of {', '.join(by)}" if by else "no key: the stream has no key column"
         msg = f"`key` must be {wanted}, got {key!r}"
