@@ -54,7 +54,7 @@ def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str
             msg = f"the key column `{key}` is Object, which Polars cannot hash: cast it to another dtype first"
             raise RangeBarError(msg)
         if key in output:
-            msg = f"the key column `{key}` would stand beside a column of that name in the result: rename it first"
+            msg = f"`by` names `{key}`, which would stand beside a column of that name in the result: rename it first"
             raise RangeBarError(msg)
         if key in keys[:position]:
             msg = f"the key column `{key}` is named twice in `by`"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
 
+from rangebar_polars._instants import EPOCH
 from rangebar_polars._synthetic import SEED_MAX, TRADE_SCHEMA, TradeTape
 from rangebar_polars.exceptions import RangeBarError
 
@@ -21,7 +22,6 @@ __all__ = ["sample_trades", "write_sample_lake"]
 
 _DEFAULT_START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _LAKE_SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -244,4 +244,4 @@ def _checked_start(start: object) -> int:
         msg = f"`start` must be a datetime, got {start!r}"
         raise RangeBarError(msg)
     moment = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
-    return -(-(moment - _EPOCH) // timedelta(milliseconds=1))
+    return -(-(moment - EPOCH) // timedelta(milliseconds=1))

@@ -8,6 +8,7 @@ input, and with a reset what it says of time; reading stops once there are rows 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from polars.io.plugins import register_io_source
 
 from rangebar_polars import _internal
 from rangebar_polars._columns import input_columns, key_columns
+from rangebar_polars._instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._parameters import check_flag
 from rangebar_polars._predicates import Bound, all_of, split_keys, time_bounds
 from rangebar_polars._typing import By
@@ -149,13 +151,15 @@ def _literal(time: int, dtype: pl.DataType) -> pl.Expr | None:
         return None
     if not isinstance(dtype, pl.Datetime):
         return pl.lit(time, dtype=dtype)
-    utc = pl.Datetime(dtype.time_unit, None if dtype.time_zone is None else "UTC")
+    seconds = time // UNITS_PER_SECOND[dtype.time_unit]
     try:
-        instant = pl.Series([time], dtype=pl.Int64).cast(utc).item()
-    except (OverflowError, TypeError, ValueError):
+        instant = EPOCH + dt.timedelta(seconds=seconds)  # a period begins with a whole second
+    except OverflowError:
         return None
-    edge = pl.lit(instant, dtype=utc)
-    return edge if dtype.time_zone in (None, "UTC") else edge.dt.convert_time_zone(str(dtype.time_zone))
+    if dtype.time_zone is None:
+        return pl.lit(instant.replace(tzinfo=None), dtype=dtype)
+    edge = pl.lit(instant, dtype=pl.Datetime(dtype.time_unit, "UTC"))
+    return edge if dtype.time_zone == "UTC" else edge.dt.convert_time_zone(dtype.time_zone)
 
 
 @dataclass(frozen=True, kw_only=True)

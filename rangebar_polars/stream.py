@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import polars as pl
 
 from rangebar_polars._columns import input_columns, key_columns
+from rangebar_polars._instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._internal import PushStream, bar_columns, check_max_gap
 from rangebar_polars._parameters import bar_parameters, check_features, check_overlap
 from rangebar_polars.exceptions import RangeBarError
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BarStream"]
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_UNITS_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -73,10 +72,8 @@ class BarStream(PushStream):
     _no_bars: pl.DataFrame | None = None
     """What most pushes return."""
 
-    _columns_known: Sequence[str] = ()
-    """Columns of the last frame, which play the parts below: most frames are like the one before."""
-
-    _parts_known: Sequence[str] = ()
+    _known: tuple[list[str], list[str]] = ([], [])
+    """Columns of the last frame, and the parts that they play: most frames are like the one before."""
 
     def __new__(  # noqa: D102
         cls,
@@ -105,7 +102,7 @@ class BarStream(PushStream):
         chosen = check_features(features)
         output = [name for name, *_ in bar_columns(chosen, isinstance(bars["threshold_dbps"], list))]
         # Which columns there are, the first trades say; what the keys may be called can be told now.
-        given = [by] if isinstance(by, str) else by or ()
+        given = [by] if isinstance(by, str) else by if isinstance(by, Sequence) else ()
         keys = key_columns(by, pl.Schema({name: pl.String() for name in given if isinstance(name, str)}), output)
         options = stream_options(
             bars,
@@ -248,10 +245,10 @@ class BarStream(PushStream):
         except pl.exceptions.PolarsError as error:
             msg = f"`push` cannot read the {type(frame).__name__} as a frame: {error}"
             raise RangeBarError(msg) from error
-        columns = trades.columns
-        if columns != self._columns_known:
-            self._parts_known, self._columns_known = self._parts(trades.schema), columns
-        bars = self._push(list(self._parts_known), trades, may_be_none=self._no_bars is not None)
+        known = self._known  # one read: another thread may push another frame
+        if known[0] != trades.columns:
+            known = self._known = (trades.columns, self._parts(trades.schema))
+        bars = self._push(known[1], trades, may_be_none=self._no_bars is not None)
         if bars is None:
             bars = self._no_bars
         elif self._no_bars is None:
@@ -386,8 +383,8 @@ class BarStream(PushStream):
             msg = f"`timestamp` must be an int or a datetime, got {timestamp!r}"
             raise TypeError(msg)
         aware = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=dt.UTC)
-        microseconds = (aware - _EPOCH) // _MICROSECOND
-        instant, finer = divmod(microseconds * _UNITS_PER_SECOND[time_unit], _UNITS_PER_SECOND["us"])
+        microseconds = (aware - EPOCH) // _MICROSECOND
+        instant, finer = divmod(microseconds * UNITS_PER_SECOND[time_unit], UNITS_PER_SECOND["us"])
         if finer:
             msg = f"`timestamp` must be a whole number of {time_unit}, the unit of the time column, got {timestamp!r}"
             raise RangeBarError(msg)

@@ -37,7 +37,8 @@ def test_memory_does_not_grow_with_the_trades(tmp_path: Path, query: str) -> Non
     for rows in (1_000_000, 5_000_000):
         lake = tmp_path / str(rows)
         rb.datasets.write_sample_lake(lake, rows=rows, symbols=["A", "B"], rows_per_file=250_000)
-        peaks.append(float(python(SINK, str(lake), query)))
+        # The least of three: the busier the machine, the further the reader runs ahead of us.
+        peaks.append(min(float(python(SINK, str(lake), query)) for _ in range(3)))
     small, large = peaks
     if math.isnan(small):
         pytest.skip("this platform does not tell the peak memory")

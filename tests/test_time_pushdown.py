@@ -23,6 +23,8 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 open_time, close_time = pl.col("open_time"), pl.col("close_time")
 at = dt.datetime.fromisoformat
 BATCH_ROWS = 100
+MAX = 2**63 - 1
+COMPARED = ("__ge__", "__gt__", "__le__", "__lt__", "__eq__", "__ne__")
 
 
 # -------------------------------------------------------------------------------------- what is read
@@ -190,6 +192,20 @@ def test_datetimes_of_python_bound_any_clock(dtype: pl.Datetime, engine: Engine)
 
 
 @engines
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("dtype", CLOCKS, ids=str)
+@pytest.mark.parametrize("end", [MAX, -MAX, MAX // 2, -MAX // 2, 0])
+def test_bounds_at_the_ends_of_a_clock(end: int, dtype: pl.DataType, reset: Reset, engine: Engine) -> None:
+    """Far beyond the years that Python has; the period of such a time may not fit the clock."""
+    unit = {} if isinstance(dtype, pl.Datetime) else {"time_unit": "ms"}
+    lazy = Years(dtype).trades.lazy().rangebar.bars(1_000, reset=reset, **unit)
+    whole, literal = lazy.collect(), pl.lit(end, pl.Int64).cast(dtype)
+    for compare in COMPARED:
+        predicate = getattr(open_time, compare)(literal)
+        assert_same_bars(lazy.filter(predicate).collect(engine=engine), whole.filter(predicate))
+
+
+@engines
 def test_a_time_compared_as_a_float(engine: Engine) -> None:
     """A float cannot tell the last nanosecond of a day from midnight."""
     midnight = 1_709_164_800 * 10**9
@@ -227,9 +243,7 @@ def test_ids_that_are_row_numbers_need_every_row_before(engine: Engine) -> None:
 
 # --------------------------------------------------------------------------- that it makes no difference
 
-MAX = 2**63 - 1
 MAX_SECONDS = 8 * 10**12  # of a date that Polars can show: the year 255,000 or so
-COMPARED = ("__ge__", "__gt__", "__le__", "__lt__", "__eq__", "__ne__")
 
 
 @st.composite

@@ -133,6 +133,15 @@ impl Header {
         Ok(Self { library: env!("CARGO_PKG_VERSION").to_owned(), options: options.clone(), input })
     }
 
+    /// The time zones of the columns.
+    pub fn zones(&self) -> impl Iterator<Item = &str> {
+        let dtypes = self.input.iter().flat_map(|input| std::iter::once(&input.time).chain(&input.keys));
+        dtypes.filter_map(|words| match &words[..] {
+            [name, _, zone] if name == "Datetime" => Some(zone.as_str()),
+            _ => None,
+        })
+    }
+
     /// The bytes of a checkpoint.
     ///
     /// # Errors

@@ -93,8 +93,11 @@ impl Live {
         }
     }
 
-    fn restore(data: &[u8]) -> Result<Self, FrameError> {
+    fn restore(data: &[u8], knows_zone: impl Fn(&str) -> bool) -> Result<Self, FrameError> {
         let (header, state) = Header::load(data)?;
+        if let Some(zone) = header.zones().find(|zone| !knows_zone(zone)) {
+            return Err(FrameError(format!("the checkpoint has times of an unknown zone, {zone:?}")));
+        }
         let options = header.options.clone();
         let Some(input) = &header.input else { return Ok(Self { options, state: State::New }) };
         let plan = Plan::new(&options, &input.parts, options.columns()?, Rows::Frames)?;
@@ -123,6 +126,11 @@ impl PushStream {
     }
 }
 
+/// Whether there is a time zone of this name: our Polars has no list of them, Python has.
+fn knows_zone(py: Python<'_>, zone: &str) -> bool {
+    zone == "UTC" || py.import("zoneinfo").and_then(|module| module.getattr("ZoneInfo")?.call1((zone,))).is_ok()
+}
+
 fn broken<T>(_: PoisonError<T>) -> PyErr {
     PyRuntimeError::new_err("a panic left the stream half-way: restore the last checkpoint")
 }
@@ -132,10 +140,10 @@ impl PushStream {
     /// A stream that is told `options`, or that goes on from a `checkpoint`.
     #[new]
     #[pyo3(signature = (options=None, checkpoint=None))]
-    fn new(options: Option<&str>, checkpoint: Option<&[u8]>) -> PyResult<Self> {
+    fn new(py: Python<'_>, options: Option<&str>, checkpoint: Option<&[u8]>) -> PyResult<Self> {
         let live = match (options, checkpoint) {
             (Some(options), None) => Live { options: StreamOptions::from_json(options)?, state: State::New },
-            (None, Some(data)) => Live::restore(data)?,
+            (None, Some(data)) => Live::restore(data, |zone| knows_zone(py, zone))?,
             _ => return Err(PyTypeError::new_err("a stream begins with options or with a checkpoint")),
         };
         live.options.columns()?;
@@ -146,11 +154,6 @@ impl PushStream {
     fn _options(&self, py: Python<'_>) -> PyResult<String> {
         let options = &self.lock(py)?.options;
         Ok(serde_json::to_string(options).map_err(|error| FrameError(error.to_string()))?)
-    }
-
-    /// Unit of the time column, once it is known.
-    fn _time_unit(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
-        Ok(self.lock(py)?.running()?.map(|bars| bars.time_unit()))
     }
 
     /// Learns the input from a frame.
