@@ -3,6 +3,7 @@ from decimal import Decimal
 from typing import Self, final
 
 import polars as pl
+from typing_extensions import disjoint_base
 
 __all__ = [
     "GapStream",
@@ -41,6 +42,7 @@ class TradeStream:
     def checkpoint(self) -> bytes: ...
     def restore(self, data: bytes) -> None: ...
 
+@disjoint_base
 class PushStream:
     def __new__(cls, options: str | None = None, checkpoint: bytes | None = None) -> Self: ...
     def _options(self) -> str: ...

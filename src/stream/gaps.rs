@@ -54,21 +54,25 @@ impl GroupedGaps {
     /// A value that is null, a time that goes back, a column of the wrong dtype; the stream is then to be dropped.
     pub fn push(&mut self, batch: &DataFrame) -> Result<DataFrame, FrameError> {
         let GapColumns { times, ids } = &self.columns;
-        let first_times = self.times(batch, &times.0)?;
-        let last_times = self.times(batch, &times.1)?;
+        let (first_times, last_times) = (self.times(batch, &times.0)?, self.times(batch, &times.1)?);
         let ids =
             ids.as_ref().map(|(first, last)| Ok::<_, FrameError>((id_column(batch, first)?, id_column(batch, last)?)));
         let ids = ids.transpose()?;
         let groups = self.groups.assign(batch)?;
         let mut finders = std::mem::take(&mut self.finders);
         finders.resize(self.groups.len(), GapFinder::new(self.max_gap, self.time.unit));
+        let unreadable = self.unreadable(&first_times, &last_times, ids.as_ref());
         let (mut of, mut found) = (Vec::new(), Vec::new());
+        let (first_time, last_time) = (values(&first_times), values(&last_times));
+        let ids = ids.as_ref().map(|(first, last)| (values(first), values(last)));
         for (row, &group) in groups.iter().enumerate() {
             let finder = &mut finders[group as usize];
-            let span = self.span(row, (&first_times, &last_times), ids.as_ref()).map_err(|(column, name)| {
+            if let Some((_, column, name)) = unreadable.filter(|(at, ..)| *at == row) {
                 let error = RowError { column, row: finder.rows(), rule: Rule::NotNull };
-                self.error(&error, name, row, group)
-            })?;
+                return Err(self.error(&error, name, row, group));
+            }
+            let ids = ids.map(|(first, last)| (first[row], last[row]));
+            let span = Span { first_time: first_time[row], last_time: last_time[row], ids };
             if let Some(gap) = finder.next(span).map_err(|error| self.error(&error, &times.0, row, group))? {
                 of.push(group);
                 found.push(gap);
@@ -79,24 +83,23 @@ impl GroupedGaps {
         self.frame(&of, &found)
     }
 
-    /// What a row covers, or the column that is null there.
-    fn span(
+    /// The first row with a null, and the column that is null there.
+    fn unreadable(
         &self,
-        row: usize,
-        times: (&Int64Chunked, &Int64Chunked),
+        first_times: &Int64Chunked,
+        last_times: &Int64Chunked,
         ids: Option<&(Int64Chunked, Int64Chunked)>,
-    ) -> Result<Span, (Part, &str)> {
-        let names = &self.columns;
-        let first_time = times.0.get(row).ok_or((Part::Time, names.times.0.as_str()))?;
-        let last_time = times.1.get(row).ok_or((Part::Time, names.times.1.as_str()))?;
-        let ids = match (ids, &names.ids) {
-            (Some((first, last)), Some((first_name, last_name))) => Some((
-                first.get(row).ok_or((Part::AggTradeId, first_name.as_str()))?,
-                last.get(row).ok_or((Part::AggTradeId, last_name.as_str()))?,
-            )),
-            _ => None,
-        };
-        Ok(Span { first_time, last_time, ids })
+    ) -> Option<(usize, Part, &str)> {
+        let GapColumns { times, ids: id_names } = &self.columns;
+        let mut columns = vec![(first_times, Part::Time, times.0.as_str()), (last_times, Part::Time, times.1.as_str())];
+        if let (Some((first, last)), Some(names)) = (ids, id_names) {
+            columns.push((first, Part::AggTradeId, names.0.as_str()));
+            columns.push((last, Part::AggTradeId, names.1.as_str()));
+        }
+        let nulls = columns.into_iter().filter(|(values, ..)| values.null_count() > 0);
+        let rows =
+            nulls.filter_map(|(values, part, name)| Some((values.iter().position(|v| v.is_none())?, part, name)));
+        rows.min_by_key(|(row, ..)| *row)
     }
 
     fn times(&self, batch: &DataFrame, name: &str) -> Result<Int64Chunked, FrameError> {
@@ -144,6 +147,11 @@ impl GroupedGaps {
         );
         Ok(DataFrame::new(gaps.len(), columns)?)
     }
+}
+
+/// The values of a column of one chunk; where it is null they are arbitrary.
+fn values(column: &Int64Chunked) -> &[i64] {
+    column.downcast_iter().next().map_or(&[], |array| array.values())
 }
 
 fn id_column(batch: &DataFrame, name: &str) -> Result<Int64Chunked, FrameError> {

@@ -249,32 +249,24 @@ impl PushStream {
             Trade { time: 0, price: nothing, quantity: nothing, is_buyer_maker, agg_trade_id, individual_ids };
         read_number(price, "price", &mut trade.price)?;
         read_number(quantity, "quantity", &mut trade.quantity)?;
-        let mut time = if timestamp.is_instance_of::<PyInt>() { integer(Some(timestamp), "timestamp")? } else { None };
-        let tuple = key.filter(|key| key.is_instance_of::<PyTuple>());
-        let tuple: Vec<_> = tuple.map_or(Ok(Vec::new()), |key| key.try_iter()?.collect())?;
-        let mut keys: Vec<_> = tuple.iter().map(|key| key_value(Some(key))).collect::<PyResult<_>>()?;
-        let one = [key_value(key)?];
-        keys.truncate(tuple.len());
-        let key_values = if tuple.is_empty() { &one[..] } else { &keys[..] };
-        let (mut begin, mut frame) = (None, None);
-        loop {
-            let outcome =
-                slf.get().lock(slf.py())?.push_trade(&mut trade, time, key_values, begin.as_ref(), frame.as_ref())?;
-            // Python is asked without the lock: it may run anything, a signal handler that calls this stream among it.
-            match outcome {
-                Outcome::Pushed(bars) => return Ok(bars.map(PyDataFrame)),
-                Outcome::NeedsTime(unit) => time = Some(slf.call_method1("_instant", (timestamp, unit))?.extract()?),
-                Outcome::NeedsKey(keys) => {
-                    frame = Some(slf.call_method1("_key_frame", (key, PyDataFrame(keys)))?.extract()?);
-                }
-                Outcome::NeedsSchema => {
-                    let parts: Vec<_> = parts_of(&trade).iter().map(Part::name).collect();
-                    let said = slf.call_method1("_schema_of_trade", (timestamp, parts, key))?;
-                    let (parts, schema, instant, keys) = said.extract::<(_, PyDataFrame, i64, PyDataFrame)>()?;
-                    (begin, time, frame) = (Some((parts, schema)), Some(instant), Some(keys));
-                }
+        let time = if timestamp.is_instance_of::<PyInt>() { integer(Some(timestamp), "timestamp")? } else { None };
+        let tuple: Vec<_> = match key {
+            Some(key) if key.is_instance_of::<PyTuple>() => key.try_iter()?.collect::<PyResult<_>>()?,
+            _ => Vec::new(),
+        };
+        let several = tuple.iter().map(|key| key_value(Some(key))).collect::<PyResult<Vec<_>>>()?;
+        let one = if tuple.is_empty() { [key_value(key)?] } else { [KeyValue::Other] };
+        let key_values = if tuple.is_empty() { &one[..] } else { &several[..] };
+        if let (Some(time), State::Running(bars)) = (time, &mut slf.get().lock(slf.py())?.state) {
+            bars.same_parts(parts_of(&trade))?;
+            trade.time = time;
+            match bars.push_trade(&trade, key_values, None)? {
+                Some(0) => return Ok(None),
+                Some(_) => return Ok(Some(PyDataFrame(bars.take()?))),
+                None => {} // a new key
             }
         }
+        push_with_python(slf, &mut trade, timestamp, time, key, key_values)
     }
 
     /// The forming bars.
@@ -302,6 +294,36 @@ impl PushStream {
 const NOTHING_SEEN: &str =
     "the stream has seen no trades and was given no schema: it does not know the dtypes of its bars";
 
+/// Pushes a trade that cannot do without Python: the first one, a new key, a time that is no integer.
+#[cold]
+fn push_with_python(
+    slf: &Bound<'_, PushStream>,
+    trade: &mut Trade,
+    timestamp: &Bound<'_, PyAny>,
+    mut time: Option<i64>,
+    key: Option<&Bound<'_, PyAny>>,
+    key_values: &[KeyValue<'_>],
+) -> PyResult<Option<PyDataFrame>> {
+    let (mut begin, mut frame) = (None, None);
+    loop {
+        let outcome = slf.get().lock(slf.py())?.push_trade(trade, time, key_values, begin.as_ref(), frame.as_ref())?;
+        // Python is asked without the lock: it may run anything, a signal handler that calls this stream among it.
+        match outcome {
+            Outcome::Pushed(bars) => return Ok(bars.map(PyDataFrame)),
+            Outcome::NeedsTime(unit) => time = Some(slf.call_method1("_instant", (timestamp, unit))?.extract()?),
+            Outcome::NeedsKey(keys) => {
+                frame = Some(slf.call_method1("_key_frame", (key, PyDataFrame(keys)))?.extract()?);
+            }
+            Outcome::NeedsSchema => {
+                let parts: Vec<_> = parts_of(trade).iter().map(Part::name).collect();
+                let said = slf.call_method1("_schema_of_trade", (timestamp, parts, key))?;
+                let (parts, schema, instant, keys) = said.extract::<(_, PyDataFrame, i64, PyDataFrame)>()?;
+                (begin, time, frame) = (Some((parts, schema)), Some(instant), Some(keys));
+            }
+        }
+    }
+}
+
 /// Decimals of a Decimal that is taken as it is.
 const MOST_DECIMALS: u32 = 1_000;
 
@@ -323,11 +345,21 @@ fn key_value<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<KeyValue<'a>> 
 #[inline]
 fn integer(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<i64>> {
     let Some(value) = value else { return Ok(None) };
+    if value.is_exact_instance_of::<PyInt>()
+        && let Ok(integer) = value.extract()
+    {
+        return Ok(Some(integer));
+    }
+    other_integer(value, name).map(Some)
+}
+
+#[cold]
+fn other_integer(value: &Bound<'_, PyAny>, name: &str) -> PyResult<i64> {
     if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
         return Err(PyTypeError::new_err(format!("`{name}` must be an int, got {value:?}")));
     }
     let too_large = |_| FrameError(format!("`{name}` must fit a signed 64-bit integer, got {value:?}"));
-    Ok(Some(value.extract().map_err(too_large)?))
+    Ok(value.extract().map_err(too_large)?)
 }
 
 /// A price or a quantity as it is written. Written in place: moving a number of 128 bits right after a double was
