@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 from typing import get_args
@@ -42,6 +43,17 @@ def test_features_are_those_of_the_literal() -> None:
 
 def test_every_public_name_has_a_docstring_with_an_example() -> None:
     public = [getattr(rb, name) for name in rb.__all__ if name != "__version__"]
-    methods = [getattr(c, m) for c in (rb.LazyFrameRangeBar, rb.DataFrameRangeBar) for m in vars(c) if m[0] != "_"]
+    classes = (rb.LazyFrameRangeBar, rb.DataFrameRangeBar, rb.BarStream)
+    methods = [rb.BarState.checkpoint, *(getattr(c, m) for c in classes for m in vars(c) if m[0] != "_")]
     for thing in [rb, *(p for p in public if not hasattr(p, "bars") and p is not rb.datasets), *methods]:
         assert ">>>" in (thing.__doc__ or ""), thing
+
+
+def test_the_example_of_a_compiled_method_runs() -> None:
+    """`push_trade` has no Python of its own, so that nothing else finds its docstring."""
+    text = rb.BarStream.push_trade.__doc__ or ""
+    examples = doctest.DocTestParser().get_doctest(text, {}, "push_trade", None, 0)
+    runner = doctest.DocTestRunner()
+    runner.run(examples)
+    assert runner.summarize(verbose=False) == (0, len(examples.examples))
+    assert examples.examples
