@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests._oracle import closes, fixed, row, split, trades_of
+from tests._reference import reference_program
 from tests._routes import ROUTES, assert_same_bars, oracle_bars
 from tests.strategies import LONG, SOME_LONG, Trades, trades
 
@@ -164,13 +163,7 @@ def test_stored_bars_cover_every_input(shared: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reference(shared: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rangebar_reference", shared / "spec" / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return reference_program(shared)
 
 
 def both(reference: ModuleType, columns: dict[str, list[Any]], threshold_dbps: int, *, gate: bool) -> int:
