@@ -130,11 +130,13 @@ pub struct Trade {
 
 impl Trade {
     /// Raw price and quantity of a trade that breaks no rule and whose integers are small, as nearly all are; otherwise
-    /// [`CheckedTrade::load`] tells what it is.
+    /// [`Buffers::load`] tells what it is.
     #[inline]
     #[must_use]
     pub fn plain(&self, seen: &Seen) -> Option<(i64, i64)> {
-        let is_right = self.out_of_order(seen).is_none() && self.has_trade_count();
+        let follows =
+            seen.last.is_none_or(|(last, last_id)| out_of_order(self.time, self.agg_trade_id, last, last_id).is_none());
+        let is_right = follows && self.individual_ids.is_none_or(|(first, last)| is_trade_count(first, last));
         let (price, quantity) = (self.price.to_narrow()?, self.quantity.to_narrow()?);
         (is_right && price > 0).then_some((price, quantity))
     }
@@ -149,89 +151,6 @@ impl Trade {
     #[must_use]
     pub fn trades(&self) -> u64 {
         self.individual_ids.map_or(1, |(first, last)| trade_count(first, last))
-    }
-
-    #[inline]
-    fn out_of_order(&self, seen: &Seen) -> Option<(Column, Rule)> {
-        let (previous, previous_id) = seen.last?;
-        out_of_order(self.time, self.agg_trade_id, previous, previous_id)
-    }
-
-    #[inline]
-    fn has_trade_count(&self) -> bool {
-        self.individual_ids.is_none_or(|(first, last)| is_trade_count(first, last))
-    }
-}
-
-/// A trade, checked and in integers: what a block of one row borrows.
-#[derive(Debug)]
-pub struct CheckedTrade {
-    time: [i64; 1],
-    price: [i64; 1],
-    narrow: [i64; 1],
-    /// Where 64 bits do not hold the quantity.
-    wide: Option<[i128; 1]>,
-    seller: Option<[i64; 1]>,
-    agg_trade_id: Option<[i64; 1]>,
-    individual_ids: Option<([i64; 1], [i64; 1])>,
-    first_row: u64,
-}
-
-impl CheckedTrade {
-    /// Checks and converts a trade that follows what was `seen`: what [`Buffers::load`] does for many, without the
-    /// columns, which cost more than a trade.
-    ///
-    /// # Errors
-    ///
-    /// As [`Buffers::load`].
-    pub fn load(trade: &Trade, seen: &Seen) -> Result<Self, RowError> {
-        let error = |column, rule| RowError { column, row: seen.rows, rule };
-        if let Some((column, rule)) = trade.out_of_order(seen) {
-            return Err(error(column, rule));
-        }
-        let price = match trade.price.to_narrow() {
-            Some(raw) if raw > 0 => raw,
-            _ => exact_price(trade.price).map_err(|rule| error(Column::Price, rule))?,
-        };
-        let (narrow, wide) = match trade.quantity.to_narrow() {
-            Some(raw) => (raw, None),
-            None => match exact_quantity(trade.quantity).map_err(|rule| error(Column::Quantity, rule))? {
-                raw if raw < NARROW as i128 => (raw as i64, None),
-                raw => (0, Some([raw])),
-            },
-        };
-        if let Some((first, last)) = trade.individual_ids.filter(|_| !trade.has_trade_count()) {
-            return Err(error(Column::LastTradeId, Rule::TradeCount { first, last }));
-        }
-        Ok(Self {
-            time: [trade.time],
-            price: [price],
-            narrow: [narrow],
-            wide,
-            seller: trade.is_buyer_maker.map(|sold| [-i64::from(sold)]),
-            agg_trade_id: trade.agg_trade_id.map(|id| [id]),
-            individual_ids: trade.individual_ids.map(|(first, last)| ([first], [last])),
-            first_row: seen.rows,
-        })
-    }
-
-    /// The trade as a block.
-    #[must_use]
-    pub fn block(&self) -> Block<'_> {
-        Block {
-            trades: Trades {
-                time: &self.time,
-                price: Numbers::I64(&self.price),
-                quantity: None,
-                is_buyer_maker: None,
-                agg_trade_id: self.agg_trade_id.as_ref().map(|id| &id[..]),
-                individual_ids: self.individual_ids.as_ref().map(|(first, last)| (&first[..], &last[..])),
-            },
-            price: &self.price,
-            quantity: self.wide.as_ref().map_or(Quantities::Narrow(&self.narrow), |wide| Quantities::Wide(wide)),
-            seller: self.seller.as_ref().map(|seller| &seller[..]),
-            first_row: self.first_row,
-        }
     }
 }
 

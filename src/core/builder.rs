@@ -4,11 +4,12 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::bar::{CloseReason, Piece, RangeBar};
-use super::block::{Block, Buffers, CheckedTrade, ROWS, Seen, Trade};
+use super::block::{Block, Buffers, ROWS, Seen, Trade};
 use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::RowError;
+use super::fixed::Numbers;
 use super::period::{Breaks, Period};
-use super::trades::{TimeUnit, Trades};
+use super::trades::{Bits, TimeUnit, Trades};
 
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.
 pub trait CloseRule: Copy + Debug {
@@ -194,8 +195,23 @@ impl<R: CloseRule> BarBuilder<R> {
     /// # Errors
     ///
     /// As [`BarBuilder::push`].
-    pub fn push_trade(&mut self, trade: &Trade, closed: &mut Vec<ClosedBar>) -> Result<(), RowError> {
-        self.add(&CheckedTrade::load(trade, &self.seen)?.block(), 0, closed)
+    pub fn push_trade(
+        &mut self,
+        trade: &Trade,
+        buffers: &mut Buffers,
+        closed: &mut Vec<ClosedBar>,
+    ) -> Result<(), RowError> {
+        let side = [u8::from(trade.is_buyer_maker == Some(true))];
+        let ids = trade.individual_ids.map(|(first, last)| ([first], [last]));
+        let row = Trades {
+            time: &[trade.time],
+            price: Numbers::one(&trade.price),
+            quantity: Some(Numbers::one(&trade.quantity)),
+            is_buyer_maker: trade.is_buyer_maker.and_then(|_| Bits::new(&side, 0, 1)),
+            agg_trade_id: trade.agg_trade_id.as_ref().map(std::slice::from_ref),
+            individual_ids: ids.as_ref().map(|(first, last)| (&first[..], &last[..])),
+        };
+        self.push(row, buffers, closed)
     }
 
     /// Adds a block of which the first row is number `start` of what is pushed.

@@ -159,7 +159,7 @@ impl Machines {
         }
         self.touch(group);
         self.closed.clear();
-        self.builders[group as usize].push_trade(trade, &mut self.closed)?;
+        self.builders[group as usize].push_trade(trade, &mut self.buffers, &mut self.closed)?;
         Ok(&self.closed)
     }
 
