@@ -19,6 +19,7 @@ from rangebar_polars._internal import __version__
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.expressions import range_bar_id, range_bars
 from rangebar_polars.gaps import gaps
+from rangebar_polars.lookback import Bars
 from rangebar_polars.namespaces import DataFrameRangeBar, LazyFrameRangeBar
 from rangebar_polars.state import BarState
 from rangebar_polars.stream import BarStream
@@ -26,6 +27,7 @@ from rangebar_polars.stream import BarStream
 __all__ = [
     "BarState",
     "BarStream",
+    "Bars",
     "DataFrameRangeBar",
     "LazyFrameRangeBar",
     "RangeBarError",

@@ -11,6 +11,7 @@ __all__ = [
     "TradeStream",
     "__version__",
     "bar_columns",
+    "check_lookback",
     "check_max_gap",
     "check_threshold",
     "period_bounds",
@@ -19,9 +20,12 @@ __all__ = [
 __version__: str
 
 def check_threshold(value: object) -> int: ...
+def check_lookback(value: str) -> None: ...
 def check_max_gap(value: str) -> tuple[int, int]: ...
 def period_bounds(time: int, time_unit: str, reset_every: str) -> tuple[int, int]: ...
-def bar_columns(features: list[str] | None = None, several: bool = False) -> list[tuple[str, bool, list[str]]]: ...
+def bar_columns(
+    features: list[str] | None = None, *, several: bool = False, intra: bool = False, lookback: bool = False
+) -> list[tuple[str, bool, list[str]]]: ...
 
 @final
 class TradeStream:

@@ -12,6 +12,7 @@ from rangebar_polars.exceptions import RangeBarError
 
 __all__ = [
     "bar_parameters",
+    "check_duration",
     "check_features",
     "check_flag",
     "check_max_gap",
@@ -89,10 +90,15 @@ def check_reset(value: Reset | None) -> Reset | None:
     return value
 
 
+def check_duration(value: str | dt.timedelta) -> str:
+    """A length of time as a Polars duration string."""
+    return f"{value // dt.timedelta(microseconds=1)}us" if isinstance(value, dt.timedelta) else value
+
+
 def check_max_gap(value: str | dt.timedelta | None) -> str | None:
     """The longest time between two trades, as a Polars duration string."""
     if isinstance(value, dt.timedelta):
-        value = f"{value // dt.timedelta(microseconds=1)}us"
+        value = check_duration(value)
     if value is None:
         return None
     if not isinstance(value, str):

@@ -15,8 +15,12 @@ __all__ = ["register"]
 
 _LIBRARY = Path(_internal.__file__)
 
-_CHANGES_LENGTH: dict[PluginFunction, bool] = {"range_bars": True, "range_bar_id": False}
-"""Whether a function returns another number of rows than it takes. None works row by row."""
+_SHAPE: dict[PluginFunction, dict[str, bool]] = {
+    "range_bars": {"changes_length": True},
+    "range_bar_id": {"changes_length": False},
+    "trade_statistics": {"returns_scalar": True},
+}
+"""How many rows a function returns: another number than it takes, the same, or one. None works row by row."""
 
 
 def register(function: PluginFunction, trades: pl.Expr, kwargs: dict[str, Any]) -> pl.Expr:
@@ -27,5 +31,5 @@ def register(function: PluginFunction, trades: pl.Expr, kwargs: dict[str, Any]) 
         args=trades,
         kwargs=kwargs,
         is_elementwise=False,
-        changes_length=_CHANGES_LENGTH[function],
+        **_SHAPE[function],
     )

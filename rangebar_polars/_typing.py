@@ -25,13 +25,53 @@ BarFeature: TypeAlias = Literal[
     "aggression_ratio",
     "aggregation_density",
     "turnover_imbalance",
+    "intra_trade_count",
+    "intra_ofi",
+    "intra_duration_us",
+    "intra_intensity",
+    "intra_vwap_position",
+    "intra_count_imbalance",
+    "intra_kyle_lambda",
+    "intra_burstiness",
+    "intra_volume_skew",
+    "intra_volume_kurt",
+    "intra_garman_klass_vol",
+    "intra_kaufman_er",
+    "intra_hurst",
+    "intra_permutation_entropy",
+    "intra_bull_epoch_density",
+    "intra_bear_epoch_density",
+    "intra_bull_excess_gain",
+    "intra_bear_excess_gain",
+    "intra_bull_cv",
+    "intra_bear_cv",
+    "intra_max_drawdown",
+    "intra_max_runup",
+    "high_time",
+    "low_time",
+    "lookback_trade_count",
+    "lookback_ofi",
+    "lookback_duration_us",
+    "lookback_intensity",
+    "lookback_vwap",
+    "lookback_vwap_position",
+    "lookback_count_imbalance",
+    "lookback_kyle_lambda",
+    "lookback_burstiness",
+    "lookback_volume_skew",
+    "lookback_volume_kurt",
+    "lookback_price_range",
+    "lookback_garman_klass_vol",
+    "lookback_kaufman_er",
+    "lookback_hurst",
+    "lookback_permutation_entropy",
 ]
-"""The features of a bar."""
+"""The features of a bar: the ten, those of its own trades, those of the trades before it."""
 
 By: TypeAlias = str | Sequence[str] | None
 """Columns whose values form the groups."""
 
-PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id"]
+PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id", "trade_statistics"]
 """Expressions that the compiled library has."""
 
 

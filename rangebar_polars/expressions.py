@@ -6,14 +6,13 @@ import datetime as dt
 from collections.abc import Sequence
 
 import polars as pl
-import polars.selectors as cs
 
 from rangebar_polars import _internal
-from rangebar_polars._columns import REQUIRED
 from rangebar_polars._parameters import bar_parameters, check_features, check_flag, check_one_threshold
 from rangebar_polars._plugin import register
+from rangebar_polars._trades import column_names, trades_struct
 from rangebar_polars._typing import BarFeature, Reset, TimeUnit
-from rangebar_polars.exceptions import RangeBarError
+from rangebar_polars.lookback import Lookback, check_lookback
 
 __all__ = ["range_bar_id", "range_bars"]
 
@@ -21,6 +20,8 @@ __all__ = ["range_bar_id", "range_bars"]
 def range_bars(
     threshold_dbps: int | Sequence[int],
     *,
+    intra: bool = False,
+    lookback: Lookback | None = None,
     features: Sequence[BarFeature] | None = None,
     reset: Reset | None = None,
     max_gap: str | dt.timedelta | None = None,
@@ -48,8 +49,13 @@ def range_bars(
     threshold_dbps
         Distance of the limits from the open in decimal basis points, 1 to 100000 (1 dbps = 0.001 %, so 250 is
         0.25 %); or a list of them, whose bars stand together and name theirs in `threshold_dbps`.
+    intra
+        Whether the statistics of each bar's own trades follow the ten features: `intra_*`, `high_time`, `low_time`.
+    lookback
+        How far back the statistics of the trades before each bar reach, `lookback_*`: so many trades, a length of time
+        ("5m" or a timedelta), or :class:`Bars`. They look at trades strictly older than the bar's open.
     features
-        Feature columns, in this order; all ten by default, none with `[]`.
+        Feature columns, in this order; by default the ten and those of `intra` and `lookback`, none with `[]`.
     reset
         Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
     max_gap
@@ -81,8 +87,8 @@ def range_bars(
         `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64), `first_trade_id`,
         `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`,
         `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count` (UInt64),
-        `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features. Bars stand in
-        the order of the rows that ended them: the closing trade, or the first trade behind an orphan. What needs
+        `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features, which `docs/columns.md`
+        defines. Bars stand in the order of the rows that ended them: the closing trade, or the first trade behind an orphan. What needs
         the side is null where `is_buyer_maker` is absent.
 
     Raises
@@ -122,7 +128,9 @@ def range_bars(
     │ B      ┆ 50.0  ┆ 49.0  ┆ 9.0    │
     └────────┴───────┴───────┴────────┘
     """
-    names = [name for name, is_feature, _ in _internal.bar_columns(check_features(features)) if is_feature]
+    reach = check_lookback(lookback)
+    wanted = check_features(features)
+    table = _internal.bar_columns(wanted, intra=check_flag("intra", intra), lookback=reach is not None)
     columns = {
         "timestamp": time,
         "price": price,
@@ -132,13 +140,15 @@ def range_bars(
         "first_trade_id": first_trade_id,
         "last_trade_id": last_trade_id,
     }
-    trades = _trades(columns)
+    trades = trades_struct(columns)
     bars = bar_parameters(
         threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
     )
     kwargs = {
-        "trades": {"bars": bars, "names": _names(columns)},
-        "features": names,
+        "trades": {"bars": bars, "names": column_names(columns)},
+        "features": [name for name, is_feature, _ in table if is_feature],
+        "intra": intra,
+        "lookback": reach,
         "include_incomplete": check_flag("include_incomplete", include_incomplete),
         "include_orphans": check_flag("include_orphans", include_orphans),
     }
@@ -214,33 +224,5 @@ def range_bar_id(
     bars = bar_parameters(
         threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
     )
-    kwargs = {"trades": {"bars": bars, "names": _names(columns)}}
-    return register("range_bar_id", _trades(columns), kwargs).alias("bar_id")
-
-
-def _trades(columns: dict[str, str | pl.Expr | None]) -> pl.Expr:
-    """
-    A Struct whose fields carry the names of the parts.
-
-    A selector takes optional columns where they exist: an expression cannot ask for that.
-    """
-    fields: list[pl.Expr] = []
-    optional: list[str] = []
-    for part, column in columns.items():
-        if isinstance(column, str) and column == part and part not in REQUIRED:
-            optional.append(part)
-        elif isinstance(column, str | pl.Expr):
-            fields.append((pl.col(column) if isinstance(column, str) else column).alias(part))
-        elif column is not None or part in REQUIRED:
-            msg = f"the column that plays `{part}` must be a name or an expression, got {column!r}"
-            raise RangeBarError(msg)
-    return pl.struct(*fields, *([cs.by_name(*optional, require_all=False)] if optional else []))
-
-
-def _names(columns: dict[str, str | pl.Expr | None]) -> dict[str, str]:
-    """What the columns are called in messages."""
-    return {
-        part: column if isinstance(column, str) else column.meta.output_name(raise_if_undetermined=False) or part
-        for part, column in columns.items()
-        if column is not None
-    }
+    kwargs = {"trades": {"bars": bars, "names": column_names(columns)}}
+    return register("range_bar_id", trades_struct(columns), kwargs).alias("bar_id")

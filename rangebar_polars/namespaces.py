@@ -11,6 +11,7 @@ import polars as pl
 from rangebar_polars._parameters import bar_parameters, check_features, check_one_threshold, check_overlap
 from rangebar_polars._typing import BarFeature, By, Overlap, Reset, TimeUnit
 from rangebar_polars.backtesting import to_backtesting
+from rangebar_polars.lookback import Lookback, check_lookback
 from rangebar_polars.source import scan_bar_ids, scan_bars
 from rangebar_polars.state import BarState
 
@@ -32,6 +33,8 @@ class LazyFrameRangeBar:
         threshold_dbps: int | Sequence[int],
         *,
         by: By = None,
+        intra: bool = False,
+        lookback: Lookback | None = None,
         features: Sequence[BarFeature] | None = None,
         reset: Reset | None = None,
         max_gap: str | dt.timedelta | None = None,
@@ -65,8 +68,15 @@ class LazyFrameRangeBar:
         by
             Name or names of key columns; the bars of each key are its own. Any hashable dtype; rows of different
             keys may interleave. Null is a key like any other.
+        intra
+            Whether the statistics of each bar's own trades follow the ten features: `intra_*`, `high_time`, `low_time`.
+        lookback
+            How far back the statistics of the trades before each bar reach, `lookback_*`: so many trades, a length of
+            time ("5m" or a timedelta), or :class:`Bars`. They look at trades strictly older than the bar's open, and not
+            beyond a reset or gap that ended a bar.
         features
-            Feature columns, in this order; all ten by default, none with `[]`.
+            Feature columns, in this order; by default the ten and those of `intra` and `lookback`, none with `[]`. The
+            features of `intra` may be named without it.
         reset
             Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday. The first trade
             of a period opens a bar, so that bars do not depend on where the data began.
@@ -110,8 +120,8 @@ class LazyFrameRangeBar:
             `close`, `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64),
             `first_trade_id`, `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`,
             `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count`
-            (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features. What
-            needs the side is null where `is_buyer_maker` is absent.
+            (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features, which
+            `docs/columns.md` defines. What needs the side is null where `is_buyer_maker` is absent.
 
         Raises
         ------
@@ -121,10 +131,11 @@ class LazyFrameRangeBar:
 
         Notes
         -----
-        Memory is one forming bar a group and one batch of trades, however long the input. Columns that are not
+        Memory is one forming bar a group and one batch of trades, however long the input; `intra` adds the trades of the
+        forming bars, `lookback` those that a window may still hold. Columns that are not
         selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
         input, where it prunes hive partitions and row groups; with a `reset`, so is one on `open_time` or `close_time`,
-        widened to the period; `head(n)` stops reading. The optional columns under
+        widened to the period (with `lookback` an upper bound only); `head(n)` stops reading. The optional columns under
         their default names may be missing; a column named otherwise must exist.
 
         Examples
@@ -161,6 +172,8 @@ class LazyFrameRangeBar:
             ),
             by=by,
             features=check_features(features),
+            intra=intra,
+            lookback=check_lookback(lookback),
             include_incomplete=include_incomplete,
             include_orphans=include_orphans,
             state=state,
@@ -304,6 +317,8 @@ class DataFrameRangeBar:
         threshold_dbps: int | Sequence[int],
         *,
         by: By = None,
+        intra: bool = False,
+        lookback: Lookback | None = None,
         features: Sequence[BarFeature] | None = None,
         reset: Reset | None = None,
         max_gap: str | dt.timedelta | None = None,
@@ -337,6 +352,8 @@ class DataFrameRangeBar:
         return self._lazy.bars(
             threshold_dbps,
             by=by,
+            intra=intra,
+            lookback=lookback,
             features=features,
             reset=reset,
             max_gap=max_gap,

@@ -45,6 +45,8 @@ def stream_options(
     names: Mapping[str, str | None],
     by: list[str],
     features: list[str] | None = None,
+    intra: bool = False,
+    lookback: dict[str, Any] | None = None,
     include_orphans: bool = False,
     overlap: str = "error",
 ) -> dict[str, Any]:
@@ -54,6 +56,8 @@ def stream_options(
         "names": dict(names),
         "by": by,
         "features": features,
+        "intra": check_flag("intra", intra),
+        "lookback": lookback,
         "include_orphans": check_flag("include_orphans", include_orphans),
         "overlap": overlap,
     }
@@ -185,7 +189,8 @@ class _Bars:
         if n_rows is None and self.state is None:
             kept, rest = self.pushed(wanted, predicate)
         asked = _asked(wanted, rest)
-        computed = [name for name in self.reads if name in asked]
+        # The rows that windows hold are part of a state, whatever is selected.
+        computed = [name for name in self.reads if self.state is not None or name in asked]
         parts = {"timestamp", "price", *(part for name in computed for part in self.reads[name])}
         inputs = kept.columns(kept.names if self.state is not None else parts)
         enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
@@ -198,8 +203,10 @@ class _Bars:
         if self.trades.options["bars"]["reset"] is None:
             return kept, rest
         lower, upper = time_bounds(others, {"open_time", "close_time"})
-        if (self.include_incomplete and self.trades.by) or _counts_rows(_asked(wanted, rest), self.trades.names):
-            lower = []  # the order of the forming bars, or an id, tells how the input begins
+        # A window may reach over the end of a period at which no bar was forming;
+        looks_back = self.trades.options["lookback"] is not None
+        if looks_back or (self.include_incomplete and self.trades.by) or _counts_rows(_asked(wanted, rest), self.trades.names):
+            lower = []  # nor may an id, or the order of the forming bars, tell where reading began
         if self.include_incomplete or self.include_orphans:
             upper = []  # a later trade tells an orphan from a bar that still forms
         return kept.of_periods(lower, upper), rest
@@ -225,6 +232,8 @@ def scan_bars(
     *,
     by: By,
     features: list[str] | None,
+    intra: bool,
+    lookback: dict[str, Any] | None,
     include_incomplete: bool,
     include_orphans: bool,
     columns: Mapping[str, str | None],
@@ -232,7 +241,10 @@ def scan_bars(
     overlap: str,
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
-    table = _internal.bar_columns(features, isinstance(bars["threshold_dbps"], list))
+    several = isinstance(bars["threshold_dbps"], list)
+    table = _internal.bar_columns(
+        features, several=several, intra=check_flag("intra", intra), lookback=lookback is not None
+    )
     reads = {name: parts for name, _, parts in table}
     available = frame.collect_schema()
     options = stream_options(
@@ -240,6 +252,8 @@ def scan_bars(
         names=columns,
         by=key_columns(by, available, list(reads)),
         features=features,
+        intra=intra,
+        lookback=lookback,
         include_orphans=include_orphans,
         overlap=overlap,
     )

@@ -12,12 +12,14 @@ import polars as pl
 from rangebar_polars._columns import input_columns, key_columns
 from rangebar_polars._instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._internal import PushStream, bar_columns, check_max_gap
-from rangebar_polars._parameters import bar_parameters, check_features, check_overlap
+from rangebar_polars._parameters import bar_parameters, check_features, check_flag, check_overlap
 from rangebar_polars.exceptions import RangeBarError
+from rangebar_polars.lookback import as_lookback, check_lookback
 from rangebar_polars.source import stream_options
 
 if TYPE_CHECKING:
     from rangebar_polars._typing import ArrowStream, BarFeature, By, Overlap, Reset, TimeUnit
+    from rangebar_polars.lookback import Lookback
 
 __all__ = ["BarStream"]
 
@@ -33,7 +35,7 @@ class BarStream(PushStream):
 
     Parameters
     ----------
-    threshold_dbps, by, features, reset, max_gap, include_orphans, same_timestamp_gate
+    threshold_dbps, by, intra, lookback, features, reset, max_gap, include_orphans, same_timestamp_gate
         As for :meth:`LazyFrameRangeBar.bars`.
     time, price, quantity, is_buyer_maker, agg_trade_id, first_trade_id, last_trade_id, time_unit
         Columns of the frames that are pushed, as for :meth:`LazyFrameRangeBar.bars`.
@@ -53,7 +55,8 @@ class BarStream(PushStream):
     -----
     A push that raises changes nothing: mend the frame and push it again. Every method may be called from any thread;
     calls on one stream wait for each other, and the GIL is free while frames are worked on. State is one forming bar a
-    group and threshold, some 200 bytes.
+    group and threshold, some 200 bytes; with `intra` the trades of the forming bars, with `lookback` those that a window
+    may still hold.
 
     Examples
     --------
@@ -80,6 +83,8 @@ class BarStream(PushStream):
         threshold_dbps: int | Sequence[int],
         *,
         by: By = None,
+        intra: bool = False,
+        lookback: Lookback | None = None,
         features: Sequence[BarFeature] | None = None,
         reset: Reset | None = None,
         max_gap: str | dt.timedelta | None = None,
@@ -100,7 +105,9 @@ class BarStream(PushStream):
             threshold_dbps, same_timestamp_gate=same_timestamp_gate, reset=reset, max_gap=max_gap, time_unit=time_unit
         )
         chosen = check_features(features)
-        output = [name for name, *_ in bar_columns(chosen, isinstance(bars["threshold_dbps"], list))]
+        reach, several = check_lookback(lookback), isinstance(bars["threshold_dbps"], list)
+        table = bar_columns(chosen, several=several, intra=check_flag("intra", intra), lookback=reach is not None)
+        output = [name for name, *_ in table]
         # Which columns there are, the first trades say; what the keys may be called can be told now.
         given = [by] if isinstance(by, str) else by if isinstance(by, Sequence) else ()
         keys = key_columns(by, pl.Schema({name: pl.String() for name in given if isinstance(name, str)}), output)
@@ -117,6 +124,8 @@ class BarStream(PushStream):
             },
             by=keys,
             features=chosen,
+            intra=intra,
+            lookback=reach,
             include_orphans=include_orphans,
             overlap=check_overlap(overlap),
         )
@@ -198,6 +207,7 @@ class BarStream(PushStream):
         """
         options = json.loads(self._options())
         names = options.pop("names")
+        options["lookback"] = as_lookback(options["lookback"])
         return {**options.pop("bars"), **options, "time": names.pop("timestamp"), **names}
 
     def push(self, frame: ArrowStream) -> pl.DataFrame:
@@ -338,8 +348,10 @@ class BarStream(PushStream):
     def _parts(self, available: pl.Schema) -> list[str]:
         """The parts that columns play, checked against what the stream was told."""
         options = json.loads(self._options())
-        features, thresholds = options["features"], options["bars"]["threshold_dbps"]
-        key_columns(options["by"], available, [n for n, *_ in bar_columns(features, isinstance(thresholds, list))])
+        several = isinstance(options["bars"]["threshold_dbps"], list)
+        has_lookback = options["lookback"] is not None
+        table = bar_columns(options["features"], several=several, intra=options["intra"], lookback=has_lookback)
+        key_columns(options["by"], available, [name for name, *_ in table])
         return list(input_columns(options["names"], available.names()))
 
     def _schema_of_trade(

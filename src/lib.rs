@@ -24,7 +24,7 @@ static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::n
 mod _internal {
     #[pymodule_export]
     use crate::stream::{
-        GapStream, PushStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds,
+        GapStream, PushStream, TradeStream, bar_columns, check_lookback, check_max_gap, check_threshold, period_bounds,
     };
 
     #[pymodule_export]

@@ -11,7 +11,7 @@ use super::trades::Trades;
 pub const ROWS: usize = 1024;
 
 /// Largest quantity in raw units: 1e15 (SPEC 2).
-const MAX_QUANTITY: i128 = 100_000_000_000_000_000_000_000;
+pub(super) const MAX_QUANTITY: i128 = 100_000_000_000_000_000_000_000;
 
 /// Individual trades that one row may stand for.
 const MAX_TRADES: u64 = 1 << 52;

@@ -10,6 +10,7 @@ use super::error::RowError;
 use super::fixed::Numbers;
 use super::period::{Breaks, Period};
 use super::trades::{Bits, TimeUnit, Trades};
+use super::windows::{WindowOptions, WindowValues, Windows};
 
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.
 pub trait CloseRule: Copy + Debug {
@@ -27,7 +28,7 @@ pub trait CloseRule: Copy + Debug {
 }
 
 /// A bar that ended, and the row (of the trades pushed) that ended it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedBar {
     /// The closing trade's row; of an orphan the row behind it, which may not be in the bar.
     pub row: usize,
@@ -35,6 +36,8 @@ pub struct ClosedBar {
     pub rule: usize,
     /// The bar.
     pub bar: RangeBar,
+    /// The statistics of its windows, where some were asked for.
+    pub windows: Option<Box<WindowValues>>,
 }
 
 impl ClosedBar {
@@ -45,14 +48,14 @@ impl ClosedBar {
     }
 }
 
-/// The bars of one group, of one rule or of several over the same trades. State is one forming bar a rule, whatever
-/// the number of trades pushed, so how the input is split never changes a bit.
+/// The bars of one group, of one rule or of several over the same trades. State is one forming bar a rule, and the rows
+/// that windows still need, whatever the number of trades pushed, so how the input is split never changes a bit.
 ///
 /// ```
-/// use rangebar_polars::core::{BarBuilder, Breaks, Numbers, RangeRule, TimeUnit, Trades, block::Buffers};
+/// use rangebar_polars::core::{BarBuilder, Breaks, Numbers, RangeRule, TimeUnit, Trades, WindowOptions, block::Buffers};
 ///
 /// let rule = RangeRule::new(1_000, true)?;
-/// let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds);
+/// let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds, WindowOptions::default());
 /// let trades = Trades {
 ///     time: &[1, 2, 3, 4],
 ///     price: Numbers::F64(&[100.0, 100.5, 101.0, 101.0]), // 1 % above the open: the third trade closes
@@ -68,7 +71,7 @@ impl ClosedBar {
 /// assert_eq!(builder.forming().next().map(|(_, bar)| bar.agg_record_count), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct BarBuilder<R: CloseRule> {
     unit: TimeUnit,
     breaks: Breaks,
@@ -76,6 +79,7 @@ pub struct BarBuilder<R: CloseRule> {
     period: Option<Period>,
     seen: Seen,
     tracks: Vec<Track<R>>,
+    windows: Option<Box<Windows>>,
 }
 
 /// One rule and the bar that forms under it.
@@ -88,15 +92,22 @@ struct Track<R: CloseRule> {
 
 impl<R: CloseRule> BarBuilder<R> {
     /// A builder that has seen nothing.
-    pub fn new(rules: &[R], breaks: Breaks, unit: TimeUnit) -> Self {
+    pub fn new(rules: &[R], breaks: Breaks, unit: TimeUnit, windows: WindowOptions) -> Self {
         let tracks = rules.iter().map(|&rule| Track { rule, closed: 0, forming: None }).collect();
-        Self { unit, breaks, period: None, seen: Seen::default(), tracks }
+        let windows = Windows::new(windows, rules.len(), unit);
+        Self { unit, breaks, period: None, seen: Seen::default(), tracks, windows }
     }
 
     /// The bars still forming, each with the number of its rule.
     pub fn forming(&self) -> impl Iterator<Item = (usize, &RangeBar)> {
         let tracks = self.tracks.iter().enumerate();
         tracks.filter_map(|(rule, track)| track.forming.as_ref().map(|(bar, _)| (rule, bar)))
+    }
+
+    /// The statistics of the windows of a rule's forming bar, where some were asked for.
+    #[must_use]
+    pub fn forming_windows(&self, rule: usize, bar: &RangeBar) -> Option<Box<WindowValues>> {
+        self.windows.as_ref().map(|windows| windows.values(rule, bar, self.seen.rows))
     }
 
     /// Bars of the first rule closed so far: the number of the bar that the next trade is in, unless it ends that bar as
@@ -112,8 +123,25 @@ impl<R: CloseRule> BarBuilder<R> {
         &self.seen
     }
 
-    /// Becomes a copy of another builder of the same rules, in the memory that is there.
-    pub fn copy_from(&mut self, other: &Self) {
+    /// Leaves in another builder of the same parameters what [`BarBuilder::roll_back`] needs to come back to now.
+    pub fn begin_push(&mut self, copy: &mut Self) {
+        copy.copy_from(self);
+        if let (Some(windows), Some(copy)) = (&mut self.windows, &mut copy.windows) {
+            windows.begin_push();
+            copy.copy_from(windows);
+        }
+    }
+
+    /// Undoes what came since [`BarBuilder::begin_push`].
+    pub fn roll_back(&mut self, copy: &Self) {
+        self.copy_from(copy);
+        if let (Some(windows), Some(copy)) = (&mut self.windows, &copy.windows) {
+            windows.roll_back(copy);
+        }
+    }
+
+    /// Becomes a copy, but for the windows, in the memory that is there.
+    fn copy_from(&mut self, other: &Self) {
         self.tracks.clone_from(&other.tracks);
         (self.period, self.seen) = (other.period, other.seen);
     }
@@ -130,6 +158,9 @@ impl<R: CloseRule> BarBuilder<R> {
                     bar.save(out);
                 }
             }
+        }
+        if let Some(windows) = &self.windows {
+            windows.save(forming_rows(&self.tracks), &self.seen, out);
         }
     }
 
@@ -149,7 +180,10 @@ impl<R: CloseRule> BarBuilder<R> {
                 track.forming = Some((bar, track.rule.limits(bar.open, bar.open_time)));
             }
         }
-        Ok(())
+        match &mut self.windows {
+            Some(windows) => windows.load(from, forming_rows(&self.tracks), &self.seen),
+            None => Ok(()),
+        }
     }
 
     /// Adds trades and appends the bars that they end to `closed`, by the row that ends them, then by rule.
@@ -185,6 +219,10 @@ impl<R: CloseRule> BarBuilder<R> {
         if is_inside && bar.try_extend(trade, price, quantity, &self.seen, self.unit) {
             self.seen.last = Some((trade.time, trade.agg_trade_id.unwrap_or(0)));
             self.seen.rows += 1;
+            if let Some(windows) = &mut self.windows {
+                windows.push(trade.time, price, quantity, trade.is_buyer_maker);
+                windows.trim(forming_rows(&self.tracks), trade.time);
+            }
             return true;
         }
         false
@@ -216,6 +254,9 @@ impl<R: CloseRule> BarBuilder<R> {
 
     /// Adds a block of which the first row is number `start` of what is pushed.
     fn add(&mut self, block: &Block<'_>, start: usize, closed: &mut Vec<ClosedBar>) -> Result<(), RowError> {
+        if let Some(windows) = &mut self.windows {
+            windows.append(block);
+        }
         let time = block.trades.time;
         let mut previous = self.seen.last.map(|(time, _)| time);
         let mut row = 0;
@@ -223,7 +264,14 @@ impl<R: CloseRule> BarBuilder<R> {
             let broken = previous.and_then(|at| self.breaks.between(at, time[row], self.unit, &mut self.period));
             if let Some(reason) = broken {
                 for (rule, track) in self.tracks.iter_mut().enumerate() {
-                    closed.extend(track.end(reason).map(|bar| ClosedBar { row: start + row, rule, bar }));
+                    let Some(bar) = track.end(reason) else { continue };
+                    let next = block.first_row + row as u64;
+                    let windows = self.windows.as_mut().map(|windows| {
+                        let values = windows.values(rule, &bar, next);
+                        windows.start_anew(rule, next);
+                        values
+                    });
+                    closed.push(ClosedBar { row: start + row, rule, bar, windows });
                 }
             }
             let end = row + self.breaks.unbroken(&time[row..], self.unit, self.period);
@@ -234,6 +282,9 @@ impl<R: CloseRule> BarBuilder<R> {
         let id = block.trades.agg_trade_id.and_then(|ids| ids.last()).copied().unwrap_or_default();
         self.seen.last = previous.map(|time| (time, id));
         self.seen.rows += block.len() as u64;
+        if let (Some(windows), Some(last_time)) = (&mut self.windows, previous) {
+            windows.trim(forming_rows(&self.tracks), last_time);
+        }
         Ok(())
     }
 
@@ -248,8 +299,9 @@ impl<R: CloseRule> BarBuilder<R> {
         let mut whole = None;
         let mut failure: Option<RowError> = None;
         for (rule, track) in self.tracks.iter_mut().enumerate() {
-            let emit = |(row, bar)| closed.push(ClosedBar { row: start + row, rule, bar });
-            if let Err(error) = track.add(block, rows.clone(), self.unit, &mut whole, emit)
+            let windows = self.windows.as_deref_mut().map(|windows| (rule, windows));
+            let emit = |(row, bar, windows)| closed.push(ClosedBar { row: start + row, rule, bar, windows });
+            if let Err(error) = track.add(block, rows.clone(), self.unit, &mut whole, windows, emit)
                 && failure.is_none_or(|first| error.row < first.row)
             {
                 failure = Some(error);
@@ -257,6 +309,11 @@ impl<R: CloseRule> BarBuilder<R> {
         }
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// Rows of the bar that forms under each rule.
+fn forming_rows<R: CloseRule>(tracks: &[Track<R>]) -> impl Iterator<Item = u64> {
+    tracks.iter().map(|track| track.forming.as_ref().map_or(0, |(bar, _)| bar.agg_record_count))
 }
 
 impl<R: CloseRule> Track<R> {
@@ -268,20 +325,25 @@ impl<R: CloseRule> Track<R> {
         Some(bar)
     }
 
-    /// Adds rows and emits every bar that they close, with its closing row. `whole` is the piece of all of the rows,
-    /// for every rule under which no bar closes among them.
+    /// Adds rows and emits every bar that they close, with its closing row and its windows, which are those of the rule's
+    /// number. `whole` is the piece of all of the rows, for every rule under which no bar closes among them.
     fn add(
         &mut self,
         block: &Block<'_>,
         rows: Range<usize>,
         unit: TimeUnit,
         whole: &mut Option<Piece>,
-        mut emit: impl FnMut((usize, RangeBar)),
+        mut windows: Option<(usize, &mut Windows)>,
+        mut emit: impl FnMut((usize, RangeBar, Option<Box<WindowValues>>)),
     ) -> Result<(), RowError> {
         let mut row = rows.start;
         while row < rows.end {
             // A trade that opens a bar cannot close it.
-            let search = row + usize::from(self.forming.is_none());
+            let opens = self.forming.is_none();
+            if let (true, Some((rule, windows))) = (opens, &mut windows) {
+                windows.open(*rule, block, row)?;
+            }
+            let search = row + usize::from(opens);
             let (bar, limits) = self.forming.get_or_insert_with(|| {
                 (RangeBar::begin(block, row), self.rule.limits(block.price[row], block.trades.time[row]))
             });
@@ -296,7 +358,9 @@ impl<R: CloseRule> Track<R> {
             bar.extend(block, taken, &piece, unit)?;
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;
-                emit((end - 1, *bar));
+                let values =
+                    |(rule, windows): &(usize, &mut Windows)| windows.values(*rule, bar, block.first_row + end as u64);
+                emit((end - 1, *bar, windows.as_ref().map(values)));
                 self.closed += 1;
                 self.forming = None;
             }

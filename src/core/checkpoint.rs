@@ -238,11 +238,11 @@ static CRC: [u64; 256] = {
 mod tests {
     use super::*;
     use crate::core::block::Buffers;
-    use crate::core::{BarBuilder, Breaks, Numbers, RangeRule, Trades};
+    use crate::core::{BarBuilder, Breaks, Numbers, RangeRule, Trades, WindowOptions};
 
     fn builder() -> BarBuilder<RangeRule> {
         let rules = [100, 5_000].map(|dbps| RangeRule::new(dbps, true).expect("a valid threshold"));
-        BarBuilder::new(&rules, Breaks::default(), TimeUnit::Milliseconds)
+        BarBuilder::new(&rules, Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is missing between the rows of one group: ids, and times without a trade.
 
 use super::error::{Column, RowError, Rule};
-use super::period::MaxGap;
+use super::period::Length;
 use super::trades::TimeUnit;
 
 /// What one row covers: one trade, or the trades of a bar.
@@ -42,7 +42,7 @@ impl Gap {
 #[derive(Debug, Clone, Copy)]
 pub struct GapFinder {
     unit: TimeUnit,
-    max_gap: Option<MaxGap>,
+    max_gap: Option<Length>,
     last: Option<Span>,
     rows: u64,
 }
@@ -50,7 +50,7 @@ pub struct GapFinder {
 impl GapFinder {
     /// A finder that has seen nothing.
     #[must_use]
-    pub fn new(max_gap: Option<MaxGap>, unit: TimeUnit) -> Self {
+    pub fn new(max_gap: Option<Length>, unit: TimeUnit) -> Self {
         Self { unit, max_gap, last: None, rows: 0 }
     }
 
@@ -80,7 +80,7 @@ impl GapFinder {
             last_time: last.last_time,
             next_time: row.first_time,
             silence_us: silence.ok_or_else(too_long)?,
-            is_silent: self.max_gap.is_some_and(|gap| row.first_time > gap.limit(last.last_time, self.unit)),
+            is_silent: self.max_gap.is_some_and(|gap| row.first_time > gap.after(last.last_time, self.unit)),
             missing_ids: missing(last.ids, row.ids),
         };
         (self.last, self.rows) = (Some(row), self.rows + 1);
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn ids_and_silences_are_found_and_falling_ids_are_not() {
-        let max_gap = Some(MaxGap::new(0, 10_000, TimeUnit::Microseconds));
+        let max_gap = Some(Length::new(0, 10_000, TimeUnit::Microseconds));
         let mut finder = GapFinder::new(max_gap, TimeUnit::Microseconds);
         let rows = [trade(1, 5), trade(11, 6), trade(22, 7), trade(22, 10), trade(23, 3), trade(40, 5)];
         let found: Vec<_> = rows.into_iter().map(|row| finder.next(row).expect("in order")).collect();

@@ -2,7 +2,7 @@
 //!
 //! Standard library only. Slices and scalars come in, values go out; every route into Polars drives
 //! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
-//! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`period`], [`builder`].
+//! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then [`features`], [`windows`].
 
 pub mod bar;
 pub mod block;
@@ -17,6 +17,8 @@ pub mod layout;
 pub mod period;
 pub mod range;
 pub mod trades;
+pub mod whole;
+pub mod windows;
 
 #[cfg(test)]
 mod testing;
@@ -30,6 +32,8 @@ pub use fixed::{Number, Numbers};
 pub use gaps::{Gap, GapFinder, Span};
 pub use gather::Gathered;
 pub use layout::Layout;
-pub use period::{Breaks, MaxGap, Reset};
+pub use period::{Breaks, Length, Reset};
 pub use range::RangeRule;
 pub use trades::{Bits, TimeUnit, Trades};
+pub use whole::WholeRule;
+pub use windows::{Lookback, WindowOptions, WindowValues};

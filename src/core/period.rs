@@ -63,17 +63,17 @@ impl Period {
     }
 }
 
-/// The longest time between two trades of one bar.
+/// A length of time: the longest between two trades of one bar, or how far a window reaches back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxGap {
+pub struct Length {
     /// Calendar months, counted first.
     months: u32,
     /// Units of the clock on top of them.
     span: i64,
 }
 
-impl MaxGap {
-    /// A gap on a clock. What is finer than the clock makes no difference to it: a time is later by more than 1.5 units
+impl Length {
+    /// A length on a clock. What is finer than the clock makes no difference to it: a time is later by more than 1.5 units
     /// if it is later by more than one.
     #[must_use]
     pub fn new(months: u32, nanoseconds: i128, unit: TimeUnit) -> Self {
@@ -92,13 +92,22 @@ impl MaxGap {
         self.span
     }
 
-    /// The last instant at which a trade still belongs to the bar whose last trade was at `time`.
+    /// The last instant that is not later than `time` by more than this.
     #[must_use]
-    pub fn limit(&self, time: i64, unit: TimeUnit) -> i64 {
+    pub fn after(&self, time: i64, unit: TimeUnit) -> i64 {
         if self.months == 0 {
             return time.saturating_add(self.span);
         }
-        saturate(add_months(time, self.months, unit) + i128::from(self.span))
+        saturate(add_months(time, i64::from(self.months), unit) + i128::from(self.span))
+    }
+
+    /// The first instant that is not earlier than `time` by more than this.
+    #[must_use]
+    pub fn before(&self, time: i64, unit: TimeUnit) -> i64 {
+        if self.months == 0 {
+            return time.saturating_sub(self.span);
+        }
+        saturate(add_months(time, -i64::from(self.months), unit) - i128::from(self.span))
     }
 }
 
@@ -108,7 +117,7 @@ pub struct Breaks {
     /// Bars end with the calendar period.
     pub reset: Option<Reset>,
     /// Bars end where no trade follows for longer.
-    pub max_gap: Option<MaxGap>,
+    pub max_gap: Option<Length>,
 }
 
 impl Breaks {
@@ -127,7 +136,7 @@ impl Breaks {
             *period = Some(reset.period(time, unit));
             return Some(CloseReason::Reset);
         }
-        self.max_gap.filter(|gap| time > gap.limit(previous, unit)).map(|_| CloseReason::Gap)
+        self.max_gap.filter(|gap| time > gap.after(previous, unit)).map(|_| CloseReason::Gap)
     }
 
     /// How many of these times, which do not go back and of which there is one at least, follow the first without a
@@ -142,9 +151,9 @@ impl Breaks {
             }
         }
         if let Some(gap) = self.max_gap
-            && time[len - 1] > gap.limit(time[0], unit)
+            && time[len - 1] > gap.after(time[0], unit)
         {
-            let late = |pair: &[i64]| pair[1] > gap.limit(pair[0], unit);
+            let late = |pair: &[i64]| pair[1] > gap.after(pair[0], unit);
             len = time[..len].windows(2).position(late).map_or(len, |row| row + 1);
         }
         len
@@ -155,11 +164,11 @@ fn saturate(time: i128) -> i64 {
     time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// The same time of day some months later; on the last day of a month that has no such day.
-fn add_months(time: i64, months: u32, unit: TimeUnit) -> i128 {
+/// The same time of day some months later, or earlier; on the last day of a month that has no such day.
+fn add_months(time: i64, months: i64, unit: TimeUnit) -> i128 {
     let (day, rest) = (time.div_euclid(unit.per_day()), time.rem_euclid(unit.per_day()));
     let (year, month, day_of_month) = civil(day);
-    let month = month + i64::from(months);
+    let month = month + months;
     let first = day_of(year, month, 1);
     let length = day_of(year, month + 1, 1) - first;
     let day = first + (day_of_month - 1).min(length - 1);
@@ -248,11 +257,16 @@ mod tests {
     #[test]
     fn months_keep_the_day_or_take_the_last() {
         let at = |year, month, day| day_of(year, month, day) * US.per_day() + 5;
-        let limit = |months, time| MaxGap::new(months, 1_999, US).limit(time, US);
+        let limit = |months, time| Length::new(months, 1_999, US).after(time, US);
         assert_eq!(limit(1, at(2024, 1, 31)), at(2024, 2, 29) + 1);
         assert_eq!(limit(13, at(2023, 1, 30)), at(2024, 2, 29) + 1);
         assert_eq!(limit(0, at(2023, 1, 30)), at(2023, 1, 30) + 1);
         assert_eq!(limit(u32::MAX, i64::MAX), i64::MAX);
+        let back = |months, time| Length::new(months, 1_999, US).before(time, US);
+        assert_eq!(back(1, at(2024, 3, 31)), at(2024, 2, 29) - 1);
+        assert_eq!(back(13, at(2024, 1, 30)), at(2022, 12, 30) - 1);
+        assert_eq!(back(0, at(2023, 1, 30)), at(2023, 1, 30) - 1);
+        assert_eq!(back(u32::MAX, i64::MIN), i64::MIN);
     }
 
     #[test]
@@ -260,7 +274,7 @@ mod tests {
         let day = US.per_day();
         let hours = |n: i64| n * day / 24;
         let time = [hours(1), hours(2), hours(9), hours(23), hours(24), hours(24), hours(90), hours(91)];
-        let breaks = Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap::new(0, 7 * 3_600_000_000_000, US)) };
+        let breaks = Breaks { reset: Some(Reset::Day), max_gap: Some(Length::new(0, 7 * 3_600_000_000_000, US)) };
         let mut one_by_one = vec![];
         let mut period = None;
         for row in 1..time.len() {

@@ -8,4 +8,4 @@ pub mod schema;
 
 pub use error::FrameError;
 pub use inputs::{ColumnNames, TimeColumn, TradeColumns};
-pub use parameters::BarParameters;
+pub use parameters::{BarParameters, Reach};

@@ -2,16 +2,28 @@
 
 use polars::prelude::*;
 
-use super::schema::{BarColumn, Value};
-use crate::core::RangeBar;
+use super::schema::{BarColumn, Family, Value};
+use crate::core::features::statistic::{Statistic, Values};
+use crate::core::{RangeBar, WindowValues};
 
 /// A bar on its way out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OutputBar {
     /// The threshold that made it.
     pub threshold_dbps: u32,
     /// The bar.
     pub bar: RangeBar,
+    /// The statistics of its windows, where some were asked for.
+    pub windows: Option<Box<WindowValues>>,
+}
+
+impl OutputBar {
+    fn window(&self, family: Family) -> Option<&Values> {
+        self.windows.as_ref().map(|windows| match family {
+            Family::Intra => &windows.intra,
+            Family::Lookback => &windows.lookback,
+        })
+    }
 }
 
 /// One column per [`BarColumn`], one row per bar. Without sides, what needs them is null.
@@ -34,6 +46,7 @@ fn series(rows: &[OutputBar], column: &BarColumn, time: &DataType, has_side: boo
         Value::Threshold => {
             UInt32Chunked::from_iter_values(name, rows.iter().map(|row| row.threshold_dbps)).into_series()
         }
+        Value::Window(family, statistic) => window_series(name, rows, family, statistic, time),
         Value::Reason => {
             let codes = UInt8Chunked::from_iter_values(name, bars.map(|bar| bar.close_reason as u8));
             Categorical8Chunked::from_cats_and_dtype(codes, dtype).into_series()
@@ -41,9 +54,31 @@ fn series(rows: &[OutputBar], column: &BarColumn, time: &DataType, has_side: boo
     }
 }
 
+fn window_series(
+    name: PlSmallStr,
+    rows: &[OutputBar],
+    family: Family,
+    statistic: Statistic,
+    time: &DataType,
+) -> Series {
+    let floats = rows.iter().map(|row| row.window(family)?.get(statistic));
+    let integers = || rows.iter().map(|row| row.window(family)?.get_integer(statistic));
+    match statistic {
+        Statistic::TradeCount => {
+            UInt64Chunked::from_iter_options(name, integers().map(|count| Some(count? as u64))).into_series()
+        }
+        Statistic::DurationUs => Int64Chunked::from_iter_options(name, integers()).into_series(),
+        Statistic::HighTime | Statistic::LowTime => in_time(Int64Chunked::from_iter_options(name, integers()), time),
+        _ => Float64Chunked::from_iter_options(name, floats).into_series(),
+    }
+}
+
 /// Integers of the input's clock as the input's time dtype.
 pub fn times(name: PlSmallStr, times: Vec<i64>, dtype: &DataType) -> Series {
-    let times = Int64Chunked::from_vec(name, times);
+    in_time(Int64Chunked::from_vec(name, times), dtype)
+}
+
+fn in_time(times: Int64Chunked, dtype: &DataType) -> Series {
     match dtype {
         DataType::Datetime(unit, zone) => times.into_datetime(*unit, zone.clone()).into_series(),
         _ => times.into_series(),

@@ -1,11 +1,14 @@
 //! What decides where bars begin and end, as users write it.
 
+use std::fmt;
+
 use polars_time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::FrameError;
 use super::inputs::time_unit;
-use crate::core::{Breaks, MaxGap, RangeRule, Reset, ThresholdError, TimeUnit};
+use super::schema::{BarColumn, Family, statistics};
+use crate::core::{Breaks, Length, Lookback, RangeRule, Reset, ThresholdError, TimeUnit, WindowOptions};
 
 /// Parameters of bars that every route takes. Unknown ones are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,9 +108,14 @@ pub fn reset(word: &str) -> Result<Reset, FrameError> {
 /// # Errors
 ///
 /// A string that is none, a negative duration, or one that counts rows.
-pub fn max_gap(text: &str, unit: TimeUnit) -> Result<MaxGap, FrameError> {
+pub fn max_gap(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
+    length("max_gap", "\"40h\" or \"1d12h\"", text, unit)
+}
+
+/// A length of time from a Polars duration string.
+fn length(parameter: &str, such_as: &str, text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
     let refuse =
-        |why: &str| FrameError(format!("`max_gap` must be a duration such as \"40h\" or \"1d12h\", got {text:?}{why}"));
+        |why: &str| FrameError(format!("`{parameter}` must be a duration such as {such_as}, got {text:?}{why}"));
     let duration = Duration::try_parse(text).map_err(|error| refuse(&format!(" ({error})")))?;
     if duration.negative() {
         return Err(refuse(", which is negative"));
@@ -121,5 +129,70 @@ pub fn max_gap(text: &str, unit: TimeUnit) -> Result<MaxGap, FrameError> {
     let days = i128::from(duration.weeks()) * 7 + i128::from(duration.days());
     let nanoseconds = days * i128::from(TimeUnit::Nanoseconds.per_day()) + i128::from(duration.nanoseconds());
     let months = u32::try_from(duration.months()).map_err(|_| refuse(", which is too long"))?;
-    Ok(MaxGap::new(months, nanoseconds, unit))
+    Ok(Length::new(months, nanoseconds, unit))
+}
+
+/// How far windows before a bar reach back, as users say it. Told apart by the only field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Reach {
+    /// Over trades.
+    Trades {
+        /// How many.
+        trades: u64,
+    },
+    /// Over a length of time.
+    Time {
+        /// A Polars duration string.
+        time: String,
+    },
+    /// Over bars.
+    Bars {
+        /// How many.
+        bars: u64,
+    },
+}
+
+impl Reach {
+    /// The reach on a clock.
+    ///
+    /// # Errors
+    ///
+    /// No trades, no bars, or a string that is no duration.
+    pub fn lookback(&self, unit: TimeUnit) -> Result<Lookback, FrameError> {
+        match self {
+            Self::Trades { trades: 0 } | Self::Bars { bars: 0 } => {
+                Err(FrameError("`lookback` must reach back one trade or bar at least, got 0".to_owned()))
+            }
+            Self::Trades { trades } => Ok(Lookback::Trades(*trades)),
+            Self::Bars { bars } => Ok(Lookback::Bars(*bars)),
+            Self::Time { time } => length("lookback", "\"5m\" or \"1h30m\"", time, unit).map(Lookback::Time),
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trades { trades } => write!(f, "{trades}"),
+            Self::Time { time } => write!(f, "{time:?}"),
+            Self::Bars { bars } => write!(f, "Bars({bars})"),
+        }
+    }
+}
+
+/// The windows that some columns of the bars need.
+///
+/// # Errors
+///
+/// A reach that is none.
+pub fn window_options(
+    columns: &[&BarColumn],
+    reach: Option<&Reach>,
+    unit: TimeUnit,
+    has_side: bool,
+) -> Result<WindowOptions, FrameError> {
+    let lookback = reach.map(|reach| reach.lookback(unit)).transpose()?;
+    let lookback = lookback.map(|lookback| (lookback, statistics(columns, Family::Lookback)));
+    Ok(WindowOptions::new(statistics(columns, Family::Intra), lookback, has_side))
 }

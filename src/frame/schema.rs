@@ -3,6 +3,7 @@
 use polars::prelude::*;
 
 use super::error::FrameError;
+use crate::core::features::statistic::{Statistic, Statistics};
 use crate::core::features::{arrival, flow, impact};
 use crate::core::fixed::{from_fixed, from_product};
 use crate::core::{CloseReason, Column as Part, RangeBar};
@@ -22,6 +23,17 @@ pub enum Value {
     Reason,
     /// UInt32: which of several thresholds made the bar.
     Threshold,
+    /// A statistic of a window of trades.
+    Window(Family, Statistic),
+}
+
+/// Which trades a statistic is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The bar's own.
+    Intra,
+    /// Those before it opened.
+    Lookback,
 }
 
 /// A column of the bars.
@@ -44,12 +56,26 @@ impl BarColumn {
             Value::Count(_) => DataType::UInt64,
             Value::Reason => close_reasons(),
             Value::Threshold => DataType::UInt32,
+            Value::Window(_, Statistic::TradeCount) => DataType::UInt64,
+            Value::Window(_, Statistic::DurationUs) => DataType::Int64,
+            Value::Window(_, Statistic::HighTime | Statistic::LowTime) => time.clone(),
+            Value::Window(..) => DataType::Float64,
         }
     }
 
     /// Whether users choose the column by `features`.
     pub fn is_feature(&self) -> bool {
-        FEATURES.iter().any(|feature| feature.name == self.name)
+        features().any(|feature| feature.name == self.name)
+    }
+
+    /// Whether the column is of a window.
+    pub fn is_window(&self) -> bool {
+        matches!(self.value, Value::Window(..))
+    }
+
+    /// Whether the column is of windows before the bars.
+    pub fn is_lookback(&self) -> bool {
+        matches!(self.value, Value::Window(Family::Lookback, _))
     }
 
     /// Whether the column is null where the side is unknown.
@@ -63,6 +89,7 @@ const QUANTITY: &[Part] = &[Part::Quantity];
 const AGG_ID: &[Part] = &[Part::AggTradeId];
 const FIRST_ID: &[Part] = &[Part::AggTradeId, Part::FirstTradeId, Part::LastTradeId];
 const COUNT: &[Part] = &[Part::FirstTradeId, Part::LastTradeId];
+const SIDE_ONLY: &[Part] = &[Part::IsBuyerMaker];
 const SIDE: &[Part] = &[Part::Quantity, Part::IsBuyerMaker];
 const SIDE_COUNT: &[Part] = &[Part::FirstTradeId, Part::LastTradeId, Part::IsBuyerMaker];
 const COUNT_AND_QUANTITY: &[Part] = &[Part::Quantity, Part::FirstTradeId, Part::LastTradeId];
@@ -118,6 +145,81 @@ pub static FEATURES: [BarColumn; 10] = [
     column("turnover_imbalance", Value::Float(flow::turnover_imbalance), SIDE),
 ];
 
+const fn intra(name: &'static str, statistic: Statistic, reads: &'static [Part]) -> BarColumn {
+    column(name, Value::Window(Family::Intra, statistic), reads)
+}
+
+const fn lookback(name: &'static str, statistic: Statistic, reads: &'static [Part]) -> BarColumn {
+    column(name, Value::Window(Family::Lookback, statistic), reads)
+}
+
+/// Statistics of the bar's own trades (SPEC 6 and 7), in their order.
+pub static INTRA: [BarColumn; 24] = [
+    intra("intra_trade_count", Statistic::TradeCount, NOTHING),
+    intra("intra_ofi", Statistic::Ofi, SIDE),
+    intra("intra_duration_us", Statistic::DurationUs, NOTHING),
+    intra("intra_intensity", Statistic::Intensity, NOTHING),
+    intra("intra_vwap_position", Statistic::VwapPosition, QUANTITY),
+    intra("intra_count_imbalance", Statistic::CountImbalance, SIDE_ONLY),
+    intra("intra_kyle_lambda", Statistic::KyleLambda, SIDE),
+    intra("intra_burstiness", Statistic::Burstiness, NOTHING),
+    intra("intra_volume_skew", Statistic::VolumeSkew, QUANTITY),
+    intra("intra_volume_kurt", Statistic::VolumeKurt, QUANTITY),
+    intra("intra_garman_klass_vol", Statistic::GarmanKlassVol, NOTHING),
+    intra("intra_kaufman_er", Statistic::KaufmanEr, NOTHING),
+    intra("intra_hurst", Statistic::Hurst, NOTHING),
+    intra("intra_permutation_entropy", Statistic::PermutationEntropy, NOTHING),
+    intra("intra_bull_epoch_density", Statistic::BullEpochDensity, NOTHING),
+    intra("intra_bear_epoch_density", Statistic::BearEpochDensity, NOTHING),
+    intra("intra_bull_excess_gain", Statistic::BullExcessGain, NOTHING),
+    intra("intra_bear_excess_gain", Statistic::BearExcessGain, NOTHING),
+    intra("intra_bull_cv", Statistic::BullCv, NOTHING),
+    intra("intra_bear_cv", Statistic::BearCv, NOTHING),
+    intra("intra_max_drawdown", Statistic::MaxDrawdown, NOTHING),
+    intra("intra_max_runup", Statistic::MaxRunup, NOTHING),
+    intra("high_time", Statistic::HighTime, NOTHING),
+    intra("low_time", Statistic::LowTime, NOTHING),
+];
+
+/// Statistics of the trades before the bar opened (SPEC 6), in their order.
+pub static LOOKBACK: [BarColumn; 16] = [
+    lookback("lookback_trade_count", Statistic::TradeCount, NOTHING),
+    lookback("lookback_ofi", Statistic::Ofi, SIDE),
+    lookback("lookback_duration_us", Statistic::DurationUs, NOTHING),
+    lookback("lookback_intensity", Statistic::Intensity, NOTHING),
+    lookback("lookback_vwap", Statistic::Vwap, QUANTITY),
+    lookback("lookback_vwap_position", Statistic::VwapPosition, QUANTITY),
+    lookback("lookback_count_imbalance", Statistic::CountImbalance, SIDE_ONLY),
+    lookback("lookback_kyle_lambda", Statistic::KyleLambda, SIDE),
+    lookback("lookback_burstiness", Statistic::Burstiness, NOTHING),
+    lookback("lookback_volume_skew", Statistic::VolumeSkew, QUANTITY),
+    lookback("lookback_volume_kurt", Statistic::VolumeKurt, QUANTITY),
+    lookback("lookback_price_range", Statistic::PriceRange, NOTHING),
+    lookback("lookback_garman_klass_vol", Statistic::GarmanKlassVol, NOTHING),
+    lookback("lookback_kaufman_er", Statistic::KaufmanEr, NOTHING),
+    lookback("lookback_hurst", Statistic::Hurst, NOTHING),
+    lookback("lookback_permutation_entropy", Statistic::PermutationEntropy, NOTHING),
+];
+
+fn features() -> impl Iterator<Item = &'static BarColumn> {
+    FEATURES.iter().chain(&INTRA).chain(&LOOKBACK)
+}
+
+/// Statistics of any trades that bars have only of the trades before them.
+static OTHERS: [BarColumn; 2] =
+    [intra("vwap", Statistic::Vwap, QUANTITY), intra("price_range", Statistic::PriceRange, NOTHING)];
+
+/// The column that gives a statistic of the bar's own trades, by the statistic's name.
+///
+/// # Errors
+///
+/// There is none.
+pub fn statistic(name: &str) -> Result<&'static BarColumn, FrameError> {
+    let of_bar = FEATURES.iter().chain(&OTHERS).find(|column| column.name == name);
+    let of_window = || INTRA.iter().find(|column| column.name.strip_prefix("intra_") == Some(name));
+    of_bar.or_else(of_window).ok_or_else(|| FrameError(format!("there is no statistic `{name}`")))
+}
+
 /// Columns by name, in the order of the names.
 ///
 /// # Errors
@@ -128,21 +230,36 @@ pub fn columns(names: &[String]) -> Result<Vec<&'static BarColumn>, FrameError> 
 }
 
 fn find(name: &str) -> Result<&'static BarColumn, FrameError> {
-    BASE.iter().chain([&THRESHOLD]).chain(&FEATURES).find(|column| column.name == name).ok_or_else(|| {
-        let known: Vec<_> = FEATURES.iter().map(|column| column.name).collect();
+    BASE.iter().chain([&THRESHOLD]).chain(features()).find(|column| column.name == name).ok_or_else(|| {
+        let known: Vec<_> = features().map(|column| column.name).collect();
         FrameError(format!("there is no feature `{name}`; the features are {}", known.join(", ")))
     })
 }
 
-/// The base columns, the threshold where there are several, and the named features; all features where none are named.
+/// Which columns the bars of a query have.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// The features by name; where none are named, the ten and the families asked for.
+    pub features: Option<&'a [String]>,
+    /// Whether there are several thresholds.
+    pub several: bool,
+    /// Whether the statistics of the bars' own trades are asked for.
+    pub intra: bool,
+    /// Whether there are windows before the bars.
+    pub lookback: bool,
+}
+
+/// The base columns, the threshold where there are several, and the features.
 ///
 /// # Errors
 ///
-/// A feature that does not exist or is named twice.
-pub fn bar_columns(features: Option<&[String]>, several: bool) -> Result<Vec<&'static BarColumn>, FrameError> {
-    let mut out: Vec<_> = BASE.iter().chain(several.then_some(&THRESHOLD)).collect();
-    let Some(names) = features else {
+/// A feature that does not exist, is named twice, or is of windows that nobody asked for.
+pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameError> {
+    let mut out: Vec<_> = BASE.iter().chain(choice.several.then_some(&THRESHOLD)).collect();
+    let Some(names) = choice.features else {
         out.extend(&FEATURES);
+        out.extend(INTRA.iter().filter(|_| choice.intra));
+        out.extend(LOOKBACK.iter().filter(|_| choice.lookback));
         return Ok(out);
     };
     for (index, name) in names.iter().enumerate() {
@@ -153,9 +270,22 @@ pub fn bar_columns(features: Option<&[String]>, several: bool) -> Result<Vec<&'s
         if !column.is_feature() {
             return Err(FrameError(format!("`{name}` is not a feature: every bar has it, leave it out of `features`")));
         }
+        if column.is_lookback() && !choice.lookback {
+            return Err(FrameError(format!(
+                "the feature `{name}` is of the trades before a bar: say how many with `lookback`, such as 200 or \"5m\""
+            )));
+        }
         out.push(column);
     }
     Ok(out)
+}
+
+/// The statistics of a family among some columns.
+pub fn statistics(columns: &[&BarColumn], family: Family) -> Statistics {
+    columns.iter().fold(Statistics::default(), |set, column| match column.value {
+        Value::Window(of, statistic) if of == family => set.with(statistic),
+        _ => set,
+    })
 }
 
 /// Dtype of `close_reason`.

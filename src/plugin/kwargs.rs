@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use polars::prelude::Series;
 use serde::Deserialize;
 
-use crate::core::Column as Part;
-use crate::frame::schema::{BarColumn, bar_columns};
-use crate::frame::{BarParameters, ColumnNames, FrameError, TimeColumn};
+use crate::core::{Column as Part, TimeUnit};
+use crate::frame::inputs::time_unit;
+use crate::frame::schema::{BarColumn, Choice, bar_columns, statistic};
+use crate::frame::{BarParameters, ColumnNames, FrameError, Reach, TimeColumn};
 
 /// What decides where bars begin and end, and what the columns are called.
 #[derive(Debug, Deserialize)]
@@ -24,8 +25,12 @@ pub struct Parameters {
 pub struct BarsKwargs {
     /// The trades and the rule.
     pub trades: Parameters,
-    /// The feature columns; all where absent.
+    /// The feature columns; the ten and the families asked for where absent.
     pub features: Option<Vec<String>>,
+    /// Whether the statistics of the bars' own trades are asked for.
+    pub intra: bool,
+    /// How far the windows before the bars reach back, if there are any.
+    pub lookback: Option<Reach>,
     /// Whether the forming bar follows.
     pub include_incomplete: bool,
     /// Whether bars that a reset or a gap ended are among them.
@@ -43,18 +48,50 @@ pub struct BarIdKwargs {
 impl BarsKwargs {
     /// The columns of the bars.
     pub fn columns(&self) -> Result<Vec<&'static BarColumn>, FrameError> {
-        bar_columns(self.features.as_deref(), self.trades.bars.threshold_dbps.is_list())
+        bar_columns(Choice {
+            features: self.features.as_deref(),
+            several: self.trades.bars.threshold_dbps.is_list(),
+            intra: self.intra,
+            lookback: self.lookback.is_some(),
+        })
+    }
+}
+
+/// Parameters of `trade_statistics`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsKwargs {
+    /// What the user calls the columns, by their parts.
+    names: HashMap<String, String>,
+    /// Unit of Int64 times.
+    time_unit: Option<String>,
+    /// Which statistics.
+    statistics: Vec<String>,
+    /// Whether they come as a Struct; otherwise there is one.
+    pub as_struct: bool,
+}
+
+impl StatisticsKwargs {
+    /// What the user calls the columns.
+    pub fn names(&self) -> Result<ColumnNames, FrameError> {
+        named(&self.names)
+    }
+
+    /// Unit of Int64 times.
+    pub fn time_unit(&self) -> Result<Option<TimeUnit>, FrameError> {
+        self.time_unit.as_deref().map(time_unit).transpose()
+    }
+
+    /// The columns that give the statistics, each with the statistic's name.
+    pub fn columns(&self) -> Result<Vec<(&str, &'static BarColumn)>, FrameError> {
+        self.statistics.iter().map(|name| Ok((name.as_str(), statistic(name)?))).collect()
     }
 }
 
 impl Parameters {
     /// What the user calls the columns.
     pub fn names(&self) -> Result<ColumnNames, FrameError> {
-        let mut names = ColumnNames::default();
-        for (part, name) in &self.names {
-            names.rename(part, name.clone())?;
-        }
-        Ok(names)
+        named(&self.names)
     }
 
     /// The time column among the fields of the trades.
@@ -66,4 +103,12 @@ impl Parameters {
         let series = series.ok_or_else(|| FrameError(format!("the trades have no column `{name}`")))?;
         TimeColumn::new(name, series.dtype(), unit)
     }
+}
+
+fn named(parts: &HashMap<String, String>) -> Result<ColumnNames, FrameError> {
+    let mut names = ColumnNames::default();
+    for (part, name) in parts {
+        names.rename(part, name.clone())?;
+    }
+    Ok(names)
 }

@@ -1,14 +1,16 @@
 //! Expressions: a Struct of trades in, bars or bar numbers out. Shells only, no arithmetic.
 
 mod kwargs;
+mod statistics;
 
 use polars::prelude::*;
 use pyo3_polars::derive::polars_expr;
 
 use self::kwargs::{BarIdKwargs, BarsKwargs, Parameters};
 use crate::core::block::Buffers;
-use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule, RowError};
+use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule, RowError, WindowOptions};
 use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
 /// Name of what `range_bars` returns.
@@ -22,16 +24,18 @@ const BAR_ID: PlSmallStr = PlSmallStr::from_static("bar_id");
 fn range_bars(inputs: &[Series], kwargs: BarsKwargs) -> PolarsResult<Series> {
     let fields = fields(&inputs[0])?;
     let time = kwargs.trades.time_column(&fields)?;
-    let (closed, builder) = build(&fields, &time, &kwargs.trades)?;
-    let parameters = &kwargs.trades.bars;
-    let wanted = |closed: &&ClosedBar| kwargs.include_orphans || !closed.bar.close_reason.is_orphan();
-    let ended = closed.iter().filter(wanted).map(|closed| (closed.rule, closed.bar));
-    let forming = builder.forming().filter(|_| kwargs.include_incomplete).map(|(rule, bar)| (rule, *bar));
-    let thresholds = parameters.threshold_dbps.as_slice();
-    let bars: Vec<_> =
-        ended.chain(forming).map(|(rule, bar)| OutputBar { threshold_dbps: thresholds[rule], bar }).collect();
-    let has_side = fields.iter().any(|s| s.name() == Part::IsBuyerMaker.name());
     let columns = kwargs.columns()?;
+    let windows = window_options(&columns, kwargs.lookback.as_ref(), time.unit, has_side(&fields))?;
+    let (closed, builder) = build(&fields, &time, &kwargs.trades, windows)?;
+    let parameters = &kwargs.trades.bars;
+    let wanted = |closed: &ClosedBar| kwargs.include_orphans || !closed.bar.close_reason.is_orphan();
+    let ended = closed.into_iter().filter(wanted).map(|closed| (closed.rule, closed.bar, closed.windows));
+    let forming = builder.forming().filter(|_| kwargs.include_incomplete);
+    let forming = forming.map(|(rule, bar)| (rule, *bar, builder.forming_windows(rule, bar)));
+    let thresholds = parameters.threshold_dbps.as_slice();
+    let output = |(rule, bar, windows): (usize, _, _)| OutputBar { threshold_dbps: thresholds[rule], bar, windows };
+    let bars: Vec<_> = ended.chain(forming).map(output).collect();
+    let has_side = has_side(&fields);
     let series = bar_series(&bars, &columns, &time.dtype, has_side);
     Ok(StructChunked::from_series(BARS, bars.len(), series.iter())?.into_series())
 }
@@ -41,7 +45,7 @@ fn range_bars(inputs: &[Series], kwargs: BarsKwargs) -> PolarsResult<Series> {
 fn range_bar_id(inputs: &[Series], kwargs: BarIdKwargs) -> PolarsResult<Series> {
     let fields = fields(&inputs[0])?;
     let time = kwargs.trades.time_column(&fields)?;
-    let (closed, _) = build(&fields, &time, &kwargs.trades)?;
+    let (closed, _) = build(&fields, &time, &kwargs.trades, WindowOptions::default())?;
     let mut ids = Vec::with_capacity(inputs[0].len());
     for (id, closed) in (0_u64..).zip(&closed) {
         ids.resize(closed.end(), id);
@@ -53,6 +57,7 @@ fn range_bar_id(inputs: &[Series], kwargs: BarIdKwargs) -> PolarsResult<Series> 
 fn range_bars_field(inputs: &[Field], kwargs: BarsKwargs) -> PolarsResult<Field> {
     let time = gate(inputs, &kwargs.trades)?;
     let columns = kwargs.columns()?;
+    window_options(&columns, kwargs.lookback.as_ref(), time.unit, true)?;
     let fields = columns.iter().map(|c| Field::new(c.name.into(), c.dtype(&time.dtype))).collect();
     Ok(Field::new(BARS, DataType::Struct(fields)))
 }
@@ -67,7 +72,7 @@ fn gate(inputs: &[Field], parameters: &Parameters) -> Result<TimeColumn, FrameEr
     let empty = inputs.first().map(|field| Series::new_empty(field.name.clone(), &field.dtype));
     let fields = fields(&empty.unwrap_or_default())?;
     let time = parameters.time_column(&fields)?;
-    build(&fields, &time, parameters)?;
+    build(&fields, &time, parameters, WindowOptions::default())?;
     Ok(time)
 }
 
@@ -75,15 +80,21 @@ fn fields(trades: &Series) -> Result<Vec<Series>, FrameError> {
     Ok(trades.struct_()?.fields_as_series())
 }
 
+fn has_side(fields: &[Series]) -> bool {
+    fields.iter().any(|series| series.name() == Part::IsBuyerMaker.name())
+}
+
 /// All bars of the trades, with the rows that closed them.
 fn build(
     fields: &[Series],
     time: &TimeColumn,
     parameters: &Parameters,
+    windows: WindowOptions,
 ) -> Result<(Vec<ClosedBar>, BarBuilder<RangeRule>), FrameError> {
     let names = parameters.names()?;
     let columns = TradeColumns::new(&names, time, |part| fields.iter().find(|s| s.name() == part.name()).cloned())?;
-    let mut builder = BarBuilder::new(&parameters.bars.rules()?, parameters.bars.breaks(time.unit)?, time.unit);
+    let breaks = parameters.bars.breaks(time.unit)?;
+    let mut builder = BarBuilder::new(&parameters.bars.rules()?, breaks, time.unit, windows);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
     let fail = |error: RowError| {
         FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))

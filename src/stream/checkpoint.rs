@@ -8,8 +8,8 @@
 //! checksum                           CRC-64/XZ of all before, eight bytes
 //! ```
 //!
-//! The options say what a group's state is made of. A feature that needs rows of the past adds them behind the machine
-//! of the group, and an option that says so; a library that does not know the option refuses the checkpoint.
+//! The options say what a group's state is made of: where windows are asked for, the rows that they still need stand behind
+//! the machine of the group. A library that does not know an option refuses the checkpoint.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::GroupedBars;
 use super::options::StreamOptions;
 use crate::core::CheckpointError;
 use crate::core::checkpoint::{Put, Reader, checksum};
-use crate::frame::FrameError;
+use crate::frame::{FrameError, Reach};
 
 const MAGIC: &[u8] = b"rangebar_polars checkpoint ";
 const VERSION: &str = "1";
@@ -291,6 +291,17 @@ impl GroupedBars {
         let finest = crate::core::TimeUnit::Nanoseconds;
         let same_gap = theirs.breaks(finest)?.max_gap == ours.breaks(finest)?.max_gap;
         compare("max_gap", same_gap, word(&theirs.max_gap), word(&ours.max_gap));
+        let theirs = &header.options;
+        let reach = |of: &StreamOptions| of.lookback.as_ref().map(|reach| reach.lookback(finest)).transpose();
+        let told = |of: &StreamOptions| of.lookback.as_ref().map_or("None".to_owned(), Reach::to_string);
+        compare("lookback", reach(theirs)? == reach(options)?, told(theirs), told(options));
+        let windows = (window_columns(theirs)?, window_columns(options)?);
+        let same_windows = windows.0 == windows.1 || reach(theirs)? != reach(options)?;
+        if theirs.intra == options.intra {
+            compare("features", same_windows, windows.0.join(", "), windows.1.join(", "));
+        } else {
+            compare("intra", same_windows, theirs.intra.to_string(), options.intra.to_string());
+        }
         let by = (&header.options.by, &options.by);
         compare("by", by.0 == by.1, format!("{:?}", by.0), format!("{:?}", by.1));
         let told = |key: &KeyType| dtype(key).map(|dtype| format!("{dtype:?}"));
@@ -302,6 +313,12 @@ impl GroupedBars {
         compare("the columns", parts.0 == parts.1, parts.0.join(", "), parts.1.join(", "));
         Ok(out)
     }
+}
+
+/// The columns of windows, which tell what rows a state holds.
+fn window_columns(options: &StreamOptions) -> Result<Vec<&'static str>, FrameError> {
+    let windows = options.columns()?.into_iter().filter(|column| column.is_window());
+    Ok(windows.map(|column| column.name).collect())
 }
 
 impl From<CheckpointError> for FrameError {

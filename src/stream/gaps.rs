@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::keys::GroupIndex;
-use crate::core::{Column as Part, Gap, GapFinder, MaxGap, RowError, Rule, Span};
+use crate::core::{Column as Part, Gap, GapFinder, Length, RowError, Rule, Span};
 use crate::frame::output::times;
 use crate::frame::parameters::max_gap as parse_gap;
 use crate::frame::{FrameError, TimeColumn};
@@ -19,7 +19,7 @@ pub struct GapColumns {
 /// The gaps of any number of groups over any number of batches.
 pub struct GroupedGaps {
     columns: GapColumns,
-    max_gap: Option<MaxGap>,
+    max_gap: Option<Length>,
     time: TimeColumn,
     groups: GroupIndex,
     finders: Vec<GapFinder>,

@@ -4,7 +4,9 @@ use polars::prelude::IdxSize;
 
 use crate::core::block::{Buffers, Seen};
 use crate::core::error::Rule;
-use crate::core::{BarBuilder, Breaks, ClosedBar, Column, Layout, RangeRule, RowError, TimeUnit, Trade, Trades};
+use crate::core::{
+    BarBuilder, Breaks, ClosedBar, Column, Layout, RangeRule, RowError, TimeUnit, Trade, Trades, WindowOptions,
+};
 
 /// Rows of one group that follow each other, and the bars that they ended.
 pub struct Run<'a> {
@@ -15,7 +17,7 @@ pub struct Run<'a> {
     /// Number of the bar that the first row is in, unless that row ends it as an orphan.
     pub first_bar: u64,
     /// Bars ended; their rows count from the start of the run.
-    pub closed: &'a [ClosedBar],
+    pub closed: &'a mut [ClosedBar],
 }
 
 /// The machines of all groups.
@@ -23,9 +25,7 @@ pub struct Run<'a> {
 /// A transaction begins with every push. The first time that it touches a group, the group's machine is copied; a push
 /// that fails puts the copies back.
 pub struct Machines {
-    rules: Vec<RangeRule>,
-    breaks: Breaks,
-    unit: TimeUnit,
+    parameters: Parameters,
     builders: Vec<BarBuilder<RangeRule>>,
     /// The push that last added rows to the group.
     touched: Vec<u64>,
@@ -36,6 +36,24 @@ pub struct Machines {
     skip_overlap: bool,
     buffers: Buffers,
     closed: Vec<ClosedBar>,
+}
+
+/// What every machine is told.
+pub struct Parameters {
+    /// The rules that close bars.
+    pub rules: Vec<RangeRule>,
+    /// What ends bars beside the rules.
+    pub breaks: Breaks,
+    /// The clock.
+    pub unit: TimeUnit,
+    /// Windows beside the bars.
+    pub windows: WindowOptions,
+}
+
+impl Parameters {
+    fn builder(&self) -> BarBuilder<RangeRule> {
+        BarBuilder::new(&self.rules, self.breaks, self.unit, self.windows)
+    }
 }
 
 /// Machines as they were before a push; those beyond `len` are memory for the next one.
@@ -56,11 +74,9 @@ pub enum Pushes {
 
 impl Machines {
     /// No group yet.
-    pub fn new(rules: Vec<RangeRule>, breaks: Breaks, unit: TimeUnit, pushes: Pushes, skip_overlap: bool) -> Self {
+    pub fn new(parameters: Parameters, pushes: Pushes, skip_overlap: bool) -> Self {
         Self {
-            rules,
-            breaks,
-            unit,
+            parameters,
             builders: Vec::new(),
             touched: Vec::new(),
             push: 0,
@@ -78,7 +94,7 @@ impl Machines {
 
     /// Another machine that has seen nothing.
     pub fn add_group(&mut self) -> &mut BarBuilder<RangeRule> {
-        self.builders.push(BarBuilder::new(&self.rules, self.breaks, self.unit));
+        self.builders.push(self.parameters.builder());
         self.touched.push(0);
         let last = self.builders.len() - 1;
         &mut self.builders[last]
@@ -104,7 +120,7 @@ impl Machines {
     pub fn roll_back(&mut self, groups: usize) {
         if let Some(copies) = &mut self.copies {
             for (group, copy) in &copies.machines[..copies.len] {
-                self.builders[*group as usize].copy_from(copy);
+                self.builders[*group as usize].roll_back(copy);
                 self.touched[*group as usize] = 0;
             }
         }
@@ -121,7 +137,7 @@ impl Machines {
         &mut self,
         group: IdxSize,
         trades: Trades<'_>,
-    ) -> Result<(usize, &[ClosedBar]), (usize, RowError)> {
+    ) -> Result<(usize, &mut [ClosedBar]), (usize, RowError)> {
         let mut seen = 0;
         if self.is_fresh(group) {
             let before = self.builders[group as usize].seen();
@@ -130,7 +146,7 @@ impl Machines {
                 return Err((0, overlap(trades.time[0], trades.agg_trade_id.map(|ids| ids[0]), before)));
             }
             if seen == trades.len() {
-                return Ok((seen, &[]));
+                return Ok((seen, &mut []));
             }
             self.touch(group);
         }
@@ -138,7 +154,7 @@ impl Machines {
         let builder = &mut self.builders[group as usize];
         let rows_before = builder.seen().rows;
         match builder.push(trades.slice(seen..trades.len()), &mut self.buffers, &mut self.closed) {
-            Ok(()) => Ok((seen, &self.closed)),
+            Ok(()) => Ok((seen, &mut self.closed)),
             Err(error) => Err((seen + (error.row - rows_before) as usize, error)),
         }
     }
@@ -148,19 +164,19 @@ impl Machines {
     /// # Errors
     ///
     /// What is wrong with the trade.
-    pub fn push_trade(&mut self, group: IdxSize, trade: &Trade) -> Result<&[ClosedBar], RowError> {
+    pub fn push_trade(&mut self, group: IdxSize, trade: &Trade) -> Result<&mut [ClosedBar], RowError> {
         let builder = &mut self.builders[group as usize];
         if builder.try_extend(trade) {
-            return Ok(&[]);
+            return Ok(&mut []);
         }
         let before = builder.seen();
         if before.holds(trade.time, trade.agg_trade_id) {
-            return if self.skip_overlap { Ok(&[]) } else { Err(overlap(trade.time, trade.agg_trade_id, before)) };
+            return if self.skip_overlap { Ok(&mut []) } else { Err(overlap(trade.time, trade.agg_trade_id, before)) };
         }
         self.touch(group);
         self.closed.clear();
         self.builders[group as usize].push_trade(trade, &mut self.buffers, &mut self.closed)?;
-        Ok(&self.closed)
+        Ok(&mut self.closed)
     }
 
     /// Whether the group's next row is the first that is held against what was seen: that of a push, or, where pushes
@@ -173,7 +189,7 @@ impl Machines {
     /// Marks a group whose first row of a push is taken, and copies its machine.
     fn touch(&mut self, group: IdxSize) {
         if let Some(copies) = &mut self.copies {
-            copies.save(group, &self.builders[group as usize]);
+            copies.save(group, &mut self.builders[group as usize], &self.parameters);
         }
         self.touched[group as usize] = self.push;
     }
@@ -185,7 +201,7 @@ impl Machines {
         trades: Trades<'_>,
         groups: &[IdxSize],
         layout: &Layout,
-        visit: &mut dyn FnMut(&Run<'_>),
+        visit: &mut dyn FnMut(&mut Run<'_>),
     ) -> Option<(usize, RowError)> {
         let mut failure: Option<(usize, RowError)> = None;
         for rows in layout.runs() {
@@ -193,7 +209,7 @@ impl Machines {
             let first_bar = self.builders[group as usize].closed();
             match self.push_rows(group, trades.slice(rows.clone())) {
                 Ok((seen, closed)) => {
-                    visit(&Run { group, rows: rows.start + seen..rows.end, first_bar, closed });
+                    visit(&mut Run { group, rows: rows.start + seen..rows.end, first_bar, closed });
                 }
                 Err((row, error)) => {
                     let row = layout.row(rows.start + row);
@@ -208,14 +224,13 @@ impl Machines {
 }
 
 impl Copies {
-    fn save(&mut self, group: IdxSize, builder: &BarBuilder<RangeRule>) {
-        match self.machines.get_mut(self.len) {
-            Some((of, copy)) => {
-                *of = group;
-                copy.copy_from(builder);
-            }
-            None => self.machines.push((group, builder.clone())),
+    fn save(&mut self, group: IdxSize, builder: &mut BarBuilder<RangeRule>, parameters: &Parameters) {
+        if self.len == self.machines.len() {
+            self.machines.push((group, parameters.builder()));
         }
+        let (of, copy) = &mut self.machines[self.len];
+        *of = group;
+        builder.begin_push(copy);
         self.len += 1;
     }
 }

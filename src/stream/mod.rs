@@ -11,13 +11,16 @@ mod trade;
 
 use polars::prelude::*;
 
-use self::groups::{Machines, Pushes, Run};
+use self::groups::{Machines, Parameters, Pushes, Run};
 use self::keys::GroupIndex;
 use self::options::{Overlap, Plan, Rows, StreamOptions};
 pub use self::push::PushStream;
-pub use self::python::{GapStream, TradeStream, bar_columns, check_max_gap, check_threshold, period_bounds};
+pub use self::python::{
+    GapStream, TradeStream, bar_columns, check_lookback, check_max_gap, check_threshold, period_bounds,
+};
 use crate::core::{Column as Part, Gathered, Layout, RowError};
 use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
 /// Rows that are brought into the order of their groups at once: few enough that gathering them stays
@@ -70,10 +73,15 @@ impl GroupedBars {
         let time = TimeColumn::new(name, time.dtype(), plan.time_unit)?;
         let pushes = if plan.rows == Rows::Frames { Pushes::Whole } else { Pushes::Pieces };
         let skip_overlap = plan.overlap == Overlap::Skip;
-        let breaks = options.bars.breaks(time.unit)?;
+        let parameters = Parameters {
+            rules: plan.rules.clone(),
+            breaks: options.bars.breaks(time.unit)?,
+            unit: time.unit,
+            windows: window_options(&plan.columns, options.lookback.as_ref(), time.unit, plan.has(Part::IsBuyerMaker))?,
+        };
         Ok(Self {
             groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
-            machines: Machines::new(plan.rules.clone(), breaks, time.unit, pushes, skip_overlap),
+            machines: Machines::new(parameters, pushes, skip_overlap),
             plan,
             time,
             gathered: Gathered::default(),
@@ -92,9 +100,10 @@ impl GroupedBars {
         let mut waiting = std::mem::take(&mut self.waiting);
         let known = waiting.len();
         let result = self.drive(batch, &mut |run, layout, plan| {
-            waiting.extend(run.closed.iter().filter(|closed| plan.wants(closed)).map(|closed| Emitted {
-                group: run.group,
-                row: layout.row(run.rows.start + closed.row),
+            let (group, start) = (run.group, run.rows.start);
+            waiting.extend(run.closed.iter_mut().filter(|closed| plan.wants(closed)).map(|closed| Emitted {
+                group,
+                row: layout.row(start + closed.row),
                 bar: plan.output(closed),
             }));
         });
@@ -146,7 +155,11 @@ impl GroupedBars {
         for (group, builder) in self.machines.builders().iter().enumerate() {
             for (rule, bar) in builder.forming() {
                 groups.push(group as IdxSize);
-                bars.push(OutputBar { threshold_dbps: self.plan.rules[rule].threshold_dbps(), bar: *bar });
+                bars.push(OutputBar {
+                    threshold_dbps: self.plan.rules[rule].threshold_dbps(),
+                    bar: *bar,
+                    windows: builder.forming_windows(rule, bar),
+                });
             }
         }
         self.frame(&groups, &bars)
@@ -241,4 +254,4 @@ impl GroupedBars {
 }
 
 /// What is done with each run of rows.
-type Visit<'a> = dyn FnMut(&Run<'_>, &Layout, &Plan) + 'a;
+type Visit<'a> = dyn FnMut(&mut Run<'_>, &Layout, &Plan) + 'a;

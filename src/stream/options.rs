@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::core::{ClosedBar, Column as Part, RangeRule, TimeUnit};
 use crate::frame::inputs::PARTS;
 use crate::frame::output::OutputBar;
-use crate::frame::schema::{self, BarColumn};
-use crate::frame::{BarParameters, ColumnNames, FrameError};
+use crate::frame::schema::{self, BarColumn, Choice};
+use crate::frame::{BarParameters, ColumnNames, FrameError, Reach};
 
 /// Options of a stream. Unknown ones are refused: they would be those of a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,14 @@ pub struct StreamOptions {
     pub names: BTreeMap<String, Option<String>>,
     /// Key columns.
     pub by: Vec<String>,
-    /// Features; all where null.
+    /// Features; the ten and the families asked for where null.
     pub features: Option<Vec<String>>,
+    /// Whether the statistics of the bars' own trades are asked for.
+    #[serde(default)]
+    pub intra: bool,
+    /// How far the windows before the bars reach back, if there are any.
+    #[serde(default)]
+    pub lookback: Option<Reach>,
     /// Whether bars that a reset or a gap ended come out.
     pub include_orphans: bool,
     /// What becomes of rows that were seen already.
@@ -55,7 +61,12 @@ impl StreamOptions {
     ///
     /// A feature that does not exist or is named twice.
     pub fn columns(&self) -> Result<Vec<&'static BarColumn>, FrameError> {
-        schema::bar_columns(self.features.as_deref(), self.bars.threshold_dbps.is_list())
+        schema::bar_columns(Choice {
+            features: self.features.as_deref(),
+            several: self.bars.threshold_dbps.is_list(),
+            intra: self.intra,
+            lookback: self.lookback.is_some(),
+        })
     }
 }
 
@@ -169,8 +180,9 @@ impl Plan {
         self.include_orphans || !closed.bar.close_reason.is_orphan()
     }
 
-    /// A bar as it comes out.
-    pub fn output(&self, closed: &ClosedBar) -> OutputBar {
-        OutputBar { threshold_dbps: self.rules[closed.rule].threshold_dbps(), bar: closed.bar }
+    /// A bar as it comes out; takes its windows along.
+    pub fn output(&self, closed: &mut ClosedBar) -> OutputBar {
+        let threshold_dbps = self.rules[closed.rule].threshold_dbps();
+        OutputBar { threshold_dbps, bar: closed.bar, windows: closed.windows.take() }
     }
 }

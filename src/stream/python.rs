@@ -10,7 +10,8 @@ use super::gaps::{GapColumns, GroupedGaps};
 use super::options::{Plan, Rows, StreamOptions};
 use crate::core::{RangeRule, ThresholdError, TimeUnit};
 use crate::frame::parameters::{max_gap as parse_gap, reset};
-use crate::frame::{FrameError, inputs, schema};
+use crate::frame::schema::Choice;
+use crate::frame::{FrameError, Reach, inputs, schema};
 
 pyo3::import_exception!(rangebar_polars.exceptions, RangeBarError);
 
@@ -39,6 +40,13 @@ pub fn check_max_gap(value: &str) -> PyResult<(u32, i64)> {
     Ok((gap.months(), gap.span()))
 }
 
+/// Refuses a duration string over which no window can reach back.
+#[pyfunction]
+pub fn check_lookback(value: &str) -> PyResult<()> {
+    Reach::Time { time: value.to_owned() }.lookback(TimeUnit::Nanoseconds)?;
+    Ok(())
+}
+
 /// First and last instant of the calendar period that holds an instant.
 #[pyfunction]
 pub fn period_bounds(time: i64, time_unit: &str, reset_every: &str) -> PyResult<(i64, i64)> {
@@ -49,11 +57,17 @@ pub fn period_bounds(time: i64, time_unit: &str, reset_every: &str) -> PyResult<
 /// A column's name, whether it is a feature, and the optional input columns that it reads.
 type ColumnInfo = (&'static str, bool, Vec<&'static str>);
 
-/// Every column of the bars: the base columns, the threshold where there are several, then the named features, or all.
+/// Every column of the bars: the base columns, the threshold where there are several, then the named features, or the ten
+/// and the families asked for.
 #[pyfunction]
-#[pyo3(signature = (features=None, several=false))]
-pub fn bar_columns(features: Option<Vec<String>>, several: bool) -> PyResult<Vec<ColumnInfo>> {
-    let columns = schema::bar_columns(features.as_deref(), several)?;
+#[pyo3(signature = (features=None, *, several=false, intra=false, lookback=false))]
+pub fn bar_columns(
+    features: Option<Vec<String>>,
+    several: bool,
+    intra: bool,
+    lookback: bool,
+) -> PyResult<Vec<ColumnInfo>> {
+    let columns = schema::bar_columns(Choice { features: features.as_deref(), several, intra, lookback })?;
     let info = |column: &&'static schema::BarColumn| {
         (column.name, column.is_feature(), column.reads.iter().map(|part| part.name()).collect())
     };

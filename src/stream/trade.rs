@@ -91,7 +91,7 @@ impl GroupedBars {
         match machines.push_trade(group, trade) {
             Ok([]) => Ok(()),
             Ok(closed) => {
-                let wanted = closed.iter().filter(|closed| plan.wants(closed));
+                let wanted = closed.iter_mut().filter(|closed| plan.wants(closed));
                 waiting.extend(wanted.map(|closed| Emitted { group, row: closed.row, bar: plan.output(closed) }));
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::error::{Column, Rule};
 use crate::core::fixed::Numbers;
-use crate::core::period::{MaxGap, Reset};
+use crate::core::period::{Length, Reset};
 use crate::core::range::RangeRule;
 use crate::core::testing::words;
 use crate::core::trades::Bits;
@@ -103,7 +103,12 @@ fn machine(threshold: u32, gate: bool) -> BarBuilder<RangeRule> {
 
 fn machine_of(thresholds: &[u32], gate: bool, breaks: Breaks) -> BarBuilder<RangeRule> {
     let rule = |&threshold: &u32| RangeRule::new(threshold, gate).expect("a valid threshold");
-    BarBuilder::new(&thresholds.iter().map(rule).collect::<Vec<_>>(), breaks, TimeUnit::Milliseconds)
+    BarBuilder::new(
+        &thresholds.iter().map(rule).collect::<Vec<_>>(),
+        breaks,
+        TimeUnit::Milliseconds,
+        WindowOptions::default(),
+    )
 }
 
 /// Bars with the row that closed each, then the forming bar; pushed in pieces of the given sizes, in turn.
@@ -168,7 +173,7 @@ fn prop_no_split_of_the_input_changes_a_bit() {
 }
 
 fn breaks() -> Breaks {
-    Breaks { reset: Some(Reset::Day), max_gap: Some(MaxGap::new(0, 13_000_000, TimeUnit::Milliseconds)) }
+    Breaks { reset: Some(Reset::Day), max_gap: Some(Length::new(0, 13_000_000, TimeUnit::Milliseconds)) }
 }
 
 #[test]

@@ -7,8 +7,20 @@ use crate::core::fixed::from_fixed;
 /// Order-flow imbalance `(B - S) / (B + S)` of the volumes; 0 without volume. Easley, López de Prado, O'Hara (2012).
 #[must_use]
 pub fn ofi(bar: &RangeBar) -> f64 {
-    let (buy, sell) = (from_fixed(bar.buy_volume()), from_fixed(bar.sell_volume()));
+    imbalance(bar.buy_volume(), bar.sell_volume())
+}
+
+/// [`ofi`] of raw volumes.
+#[must_use]
+pub fn imbalance(buy_volume: i128, sell_volume: i128) -> f64 {
+    let (buy, sell) = (from_fixed(buy_volume), from_fixed(sell_volume));
     if buy + sell > EPS { (buy - sell) / (buy + sell) } else { 0.0 }
+}
+
+/// `(buys - sells) / n` of the rows.
+#[must_use]
+pub fn count_imbalance(rows: u64, sells: u64) -> f64 {
+    (rows as f64 - 2.0 * sells as f64) / rows as f64
 }
 
 /// Individual buys per sell, at most 100; without sells 100, without trades 1.

@@ -29,3 +29,16 @@ pub fn kyle_lambda_proxy(bar: &RangeBar) -> f64 {
     let (open, ofi) = (price(bar.open), ofi(bar));
     if ofi.abs() > EPS { ((price(bar.close) - open) / open) / ofi } else { 0.0 }
 }
+
+/// `((last - first) / first) / ofi` of a window; none of one row, and none in balanced flow. After Kyle (1985).
+#[must_use]
+pub fn kyle_lambda(rows: u64, first: i64, last: i64, ofi: f64) -> Option<f64> {
+    (rows >= 2 && ofi.abs() > EPS).then(|| ((price(last) - price(first)) / price(first)) / ofi)
+}
+
+/// Where a raw average price lies between low and high, `(vwap - low) / (high - low)`; 0.5 without range.
+#[must_use]
+pub fn position(vwap: i128, high: i64, low: i64) -> f64 {
+    let (high, low) = (price(high), price(low));
+    if high > low { (from_fixed(vwap) - low) / (high - low) } else { 0.5 }
+}

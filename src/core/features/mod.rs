@@ -1,10 +1,17 @@
-//! The ten bar features (SPEC 5), one small file a family: bar in, value out.
+//! The ten bar features (SPEC 5) and the statistics of windows (SPEC 6 and 7), one small file a family: a bar or slices
+//! in, value out.
 //!
-//! Every ratio is one division of doubles. What needs the side is only asked of bars that have it.
+//! Every ratio is one division of doubles. What needs the side is only asked where there is one.
 
 pub mod arrival;
+pub mod complexity;
 pub mod flow;
+pub mod horizon;
 pub mod impact;
+pub mod moments;
+pub mod statistic;
+pub mod volatility;
+pub mod window;
 
 /// Below this a denominator counts as zero: the gap between 1 and the next double.
 pub const EPS: f64 = f64::EPSILON;
@@ -13,7 +20,7 @@ pub const EPS: f64 = f64::EPSILON;
 mod tests {
     use super::{arrival, flow, impact};
     use crate::core::block::Buffers;
-    use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, TimeUnit, Trades};
+    use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, TimeUnit, Trades, WindowOptions};
 
     /// The forming bar of some trades, each of which stands for two; a set bit is a sale.
     fn bar(price: &[f64], quantity: &[f64], sales: u8) -> RangeBar {
@@ -30,7 +37,7 @@ mod tests {
             individual_ids: Some((&first, &last)),
         };
         let rule = RangeRule::new(50_000, true).expect("a valid threshold");
-        let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds);
+        let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default());
         builder.push(trades, &mut Buffers::default(), &mut vec![]).expect("valid trades");
         *builder.forming().next().expect("no trade leaves half and double").1
     }

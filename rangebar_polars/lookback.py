@@ -1,0 +1,76 @@
+"""How far the windows before a bar reach back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from rangebar_polars import _internal
+from rangebar_polars._parameters import check_duration
+from rangebar_polars.exceptions import RangeBarError
+
+__all__ = ["Bars", "Lookback", "as_lookback", "check_lookback"]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """
+    A lookback of bars: windows hold the trades since the first trade of the n-th last bar.
+
+    Parameters
+    ----------
+    n
+        How many bars, one at least.
+
+    Raises
+    ------
+    RangeBarError
+        If `n` is not an integer above 0.
+
+    Examples
+    --------
+    >>> import rangebar_polars as rb
+    >>> trades = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"])
+    >>> bars = trades.rangebar.bars(100, by="symbol", lookback=rb.Bars(3), features=["lookback_trade_count"])
+    >>> bars["agg_record_count"].rolling_sum(3)[2] == bars["lookback_trade_count"][3]
+    True
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        _check_count(self.n, f"Bars({self.n!r})")
+
+
+Lookback: TypeAlias = int | str | dt.timedelta | Bars
+"""So many trades, a length of time (a Polars duration string or a timedelta), or so many bars."""
+
+
+def check_lookback(value: Lookback | None) -> dict[str, Any] | None:
+    """A lookback as the library takes it."""
+    if value is None:
+        return None
+    if isinstance(value, Bars):
+        return {"bars": value.n}
+    if isinstance(value, str | dt.timedelta):
+        text = check_duration(value)
+        _internal.check_lookback(text)
+        return {"time": text}
+    _check_count(value, repr(value))
+    return {"trades": operator.index(value)}
+
+
+def as_lookback(value: dict[str, Any] | None) -> Lookback | None:
+    """A lookback as the user says it."""
+    if value is None:
+        return None
+    lookback: Lookback = Bars(value["bars"]) if "bars" in value else value.get("trades") or value["time"]
+    return lookback
+
+
+def _check_count(value: object, written: str) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 < operator.index(value) < 2**63:
+        msg = f'`lookback` must be a number of trades above 0, a duration such as "5m", or Bars(n), got {written}'
+        raise RangeBarError(msg)

@@ -1,0 +1,104 @@
+//! Statistics of the trades of a group, whatever made the group: those of the one bar that all of them form.
+
+use polars::prelude::*;
+use pyo3_polars::derive::polars_expr;
+
+use super::fields;
+use super::kwargs::StatisticsKwargs;
+use crate::core::block::Buffers;
+use crate::core::{BarBuilder, Breaks, Column as Part, RowError, TimeUnit as CoreUnit, WholeRule};
+use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::parameters::window_options;
+use crate::frame::schema::BarColumn;
+use crate::frame::{FrameError, TimeColumn, TradeColumns};
+
+/// Name of several statistics together.
+const STATISTICS: PlSmallStr = PlSmallStr::from_static("statistics");
+
+/// Statistics of the trades in a Struct: one value, or a Struct of several.
+#[polars_expr(output_type_func_with_kwargs=trade_statistics_field)]
+fn trade_statistics(inputs: &[Series], kwargs: StatisticsKwargs) -> PolarsResult<Series> {
+    let fields = fields(&inputs[0])?;
+    let (names, columns): (Vec<_>, Vec<_>) = kwargs.columns()?.into_iter().unzip();
+    let time = time_column(&fields, &kwargs)?;
+    let bars: Vec<_> = bar_of(&fields, &kwargs, &columns, &time)?.into_iter().collect();
+    let has_side = find(&fields, Part::IsBuyerMaker).is_some();
+    let mut series = bar_series(&bars, &columns, &time.dtype, has_side);
+    for (series, name) in series.iter_mut().zip(names) {
+        if bars.is_empty() {
+            *series = Series::full_null(PlSmallStr::EMPTY, 1, series.dtype());
+        }
+        series.rename(name.into());
+    }
+    match series.pop() {
+        Some(one) if !kwargs.as_struct => Ok(one),
+        last => {
+            series.extend(last);
+            Ok(StructChunked::from_series(STATISTICS, 1, series.iter())?.into_series())
+        }
+    }
+}
+
+fn trade_statistics_field(inputs: &[Field], kwargs: StatisticsKwargs) -> PolarsResult<Field> {
+    let empty = inputs.first().map(|field| Series::new_empty(field.name.clone(), &field.dtype));
+    let series = fields(&empty.unwrap_or_default())?;
+    let (names, columns): (Vec<_>, Vec<_>) = kwargs.columns()?.into_iter().unzip();
+    let time = time_column(&series, &kwargs)?;
+    bar_of(&series, &kwargs, &columns, &time)?;
+    let mut out: Vec<_> =
+        names.iter().zip(&columns).map(|(name, c)| Field::new((*name).into(), c.dtype(&time.dtype))).collect();
+    match out.pop() {
+        Some(one) if !kwargs.as_struct => Ok(one),
+        last => {
+            out.extend(last);
+            Ok(Field::new(STATISTICS, DataType::Struct(out)))
+        }
+    }
+}
+
+fn find(fields: &[Series], part: Part) -> Option<&Series> {
+    fields.iter().find(|series| series.name() == part.name())
+}
+
+/// The clock; without times, that of the constant in their place.
+fn time_column(fields: &[Series], kwargs: &StatisticsKwargs) -> Result<TimeColumn, FrameError> {
+    match find(fields, Part::Time) {
+        Some(time) => TimeColumn::new(kwargs.names()?.get(Part::Time), time.dtype(), kwargs.time_unit()?),
+        None => TimeColumn::new(Part::Time.name(), &DataType::Int64, Some(CoreUnit::Microseconds)),
+    }
+}
+
+/// The bar that all trades form, if there are any.
+fn bar_of(
+    fields: &[Series],
+    kwargs: &StatisticsKwargs,
+    columns: &[&BarColumn],
+    time: &TimeColumn,
+) -> Result<Option<OutputBar>, FrameError> {
+    let names = kwargs.names()?;
+    let rows = fields.first().map_or(0, |field| field.len());
+    // A statistic that looks at no time or no price is told of none: any constant does.
+    let constant = |part: Part| match part {
+        Part::Time => Some(Int64Chunked::full(PlSmallStr::EMPTY, 0, rows).into_series()),
+        Part::Price => Some(Int64Chunked::full(PlSmallStr::EMPTY, 1, rows).into_series()),
+        _ => None,
+    };
+    let trades = TradeColumns::new(&names, time, |part| find(fields, part).cloned().or_else(|| constant(part)))?;
+    let fail = |error: RowError| {
+        FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))
+    };
+    let windows = window_options(columns, None, time.unit, find(fields, Part::IsBuyerMaker).is_some())?;
+    let mut builder = BarBuilder::new(&[WholeRule], Breaks::default(), time.unit, windows);
+    let mut buffers = Buffers::default();
+    let mut left = trades.unreadable().map_or(trades.len(), |(row, ..)| row);
+    for chunk in trades.chunks() {
+        let len = chunk.len().min(left);
+        builder.push(chunk.slice(0..len), &mut buffers, &mut Vec::new()).map_err(fail)?;
+        left -= len;
+    }
+    if let Some((row, column, rule)) = trades.unreadable() {
+        return Err(fail(RowError { column, row: row as u64, rule }));
+    }
+    let bar = builder.forming().next();
+    Ok(bar.map(|(rule, bar)| OutputBar { threshold_dbps: 0, bar: *bar, windows: builder.forming_windows(rule, bar) }))
+}
