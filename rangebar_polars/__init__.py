@@ -21,6 +21,7 @@ from rangebar_polars.expressions import range_bar_id, range_bars
 from rangebar_polars.gaps import gaps
 from rangebar_polars.lookback import Bars
 from rangebar_polars.namespaces import DataFrameRangeBar, LazyFrameRangeBar
+from rangebar_polars.order_book import book_imbalance, microprice, mid, quote_ofi, relative_spread, spread
 from rangebar_polars.state import BarState
 from rangebar_polars.stream import BarStream
 
@@ -32,8 +33,14 @@ __all__ = [
     "LazyFrameRangeBar",
     "RangeBarError",
     "__version__",
+    "book_imbalance",
     "datasets",
     "gaps",
+    "microprice",
+    "mid",
+    "quote_ofi",
     "range_bar_id",
     "range_bars",
+    "relative_spread",
+    "spread",
 ]

@@ -87,9 +87,9 @@ def range_bars(
         `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64), `first_trade_id`,
         `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`,
         `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`, `sell_trade_count` (UInt64),
-        `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features, which `docs/columns.md`
-        defines. Bars stand in the order of the rows that ended them: the closing trade, or the first trade behind an orphan. What needs
-        the side is null where `is_buyer_maker` is absent.
+        `close_reason` (Enum), `threshold_dbps` (UInt32) where a list was given, and the features, which
+        `docs/columns.md` defines. Bars stand in the order of the rows that ended them: the closing trade, or the first
+        trade behind an orphan. What needs the side is null where `is_buyer_maker` is absent.
 
     Raises
     ------

@@ -31,11 +31,12 @@ class Bars:
 
     Examples
     --------
+    >>> import polars as pl
     >>> import rangebar_polars as rb
-    >>> trades = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"])
-    >>> bars = trades.rangebar.bars(100, by="symbol", lookback=rb.Bars(3), features=["lookback_trade_count"])
-    >>> bars["agg_record_count"].rolling_sum(3)[2] == bars["lookback_trade_count"][3]
-    True
+    >>> trades = pl.DataFrame({"timestamp": range(7), "price": [100, 100, 102, 102, 104, 104, 106], "quantity": 1})
+    >>> bars = trades.rangebar.bars(1_000, time_unit="ms", lookback=rb.Bars(2))
+    >>> bars.select("agg_record_count", "lookback_trade_count").rows()
+    [(3, None), (2, 3), (2, 5)]
     """
 
     n: int

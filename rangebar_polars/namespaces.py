@@ -72,8 +72,8 @@ class LazyFrameRangeBar:
             Whether the statistics of each bar's own trades follow the ten features: `intra_*`, `high_time`, `low_time`.
         lookback
             How far back the statistics of the trades before each bar reach, `lookback_*`: so many trades, a length of
-            time ("5m" or a timedelta), or :class:`Bars`. They look at trades strictly older than the bar's open, and not
-            beyond a reset or gap that ended a bar.
+            time ("5m" or a timedelta), or :class:`Bars`. They look at trades strictly older than the bar's open, and
+            not beyond a reset or gap that ended a bar.
         features
             Feature columns, in this order; by default the ten and those of `intra` and `lookback`, none with `[]`. The
             features of `intra` may be named without it.
@@ -131,9 +131,8 @@ class LazyFrameRangeBar:
 
         Notes
         -----
-        Memory is one forming bar a group and one batch of trades, however long the input; `intra` adds the trades of the
-        forming bars, `lookback` those that a window may still hold. Columns that are not
-        selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
+        Memory is one forming bar a group and one batch of trades, however long the input; `intra` adds the trades of
+        the forming bars, `lookback` those that a window may still hold. Columns that are not selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
         input, where it prunes hive partitions and row groups; with a `reset`, so is one on `open_time` or `close_time`,
         widened to the period (with `lookback` an upper bound only); `head(n)` stops reading. The optional columns under
         their default names may be missing; a column named otherwise must exist.

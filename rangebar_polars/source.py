@@ -205,7 +205,11 @@ class _Bars:
         lower, upper = time_bounds(others, {"open_time", "close_time"})
         # A window may reach over the end of a period at which no bar was forming;
         looks_back = self.trades.options["lookback"] is not None
-        if looks_back or (self.include_incomplete and self.trades.by) or _counts_rows(_asked(wanted, rest), self.trades.names):
+        if (
+            looks_back
+            or (self.include_incomplete and self.trades.by)
+            or _counts_rows(_asked(wanted, rest), self.trades.names)
+        ):
             lower = []  # nor may an id, or the order of the forming bars, tell where reading began
         if self.include_incomplete or self.include_orphans:
             upper = []  # a later trade tells an orphan from a bar that still forms

@@ -55,8 +55,8 @@ class BarStream(PushStream):
     -----
     A push that raises changes nothing: mend the frame and push it again. Every method may be called from any thread;
     calls on one stream wait for each other, and the GIL is free while frames are worked on. State is one forming bar a
-    group and threshold, some 200 bytes; with `intra` the trades of the forming bars, with `lookback` those that a window
-    may still hold.
+    group and threshold, some 200 bytes; with `intra` the trades of the forming bars, with `lookback` those that a
+    window may still hold.
 
     Examples
     --------

@@ -2,58 +2,9 @@
 
 use super::*;
 use crate::core::error::{Column, Rule};
-use crate::core::fixed::Numbers;
 use crate::core::period::{Length, Reset};
 use crate::core::range::RangeRule;
-use crate::core::testing::words;
-use crate::core::trades::Bits;
-
-/// Trades that own their columns.
-#[derive(Default)]
-struct Owned {
-    time: Vec<i64>,
-    price: Vec<f64>,
-    quantity: Vec<f64>,
-    side: Vec<u8>,
-    id: Vec<i64>,
-    last: Vec<i64>,
-}
-
-impl Owned {
-    /// A walk on a grid of cents: many ties in time, bars of one block and of many, quantities of every size.
-    fn walk(seed: u64, rows: usize) -> Self {
-        let mut trades = Self { side: vec![0; rows.div_ceil(8)], ..Self::default() };
-        let (mut time, mut cents, mut id) = (1_700_000_000_000_i64, 10_000_i64, 7_i64);
-        for (row, word) in words(seed).take(rows).enumerate() {
-            time += i64::from(word % 3 == 0) * (word >> 60) as i64;
-            cents = (cents + ((word >> 8) % 7) as i64 - 3).max(50);
-            id += 1 + ((word >> 16) % 2) as i64;
-            trades.time.push(time);
-            trades.price.push(cents as f64 / 100.0);
-            trades.quantity.push(match word >> 59 {
-                0 => 0.0,
-                1 => 1e15,
-                2 => 1e11,
-                _ => ((word >> 20) % 1_000_000) as f64 / 1_000.0,
-            });
-            trades.side[row / 8] |= ((word >> 40 & 1) as u8) << (row % 8);
-            trades.id.push(id);
-            trades.last.push(id + (word >> 50) as i64 % 5);
-        }
-        trades
-    }
-
-    fn view(&self) -> Trades<'_> {
-        Trades {
-            time: &self.time,
-            price: Numbers::F64(&self.price),
-            quantity: Some(Numbers::F64(&self.quantity)),
-            is_buyer_maker: Bits::new(&self.side, 0, self.time.len()),
-            agg_trade_id: Some(&self.id),
-            individual_ids: Some((&self.id, &self.last)),
-        }
-    }
-}
+use crate::core::testing::Owned;
 
 /// What a bar holds, by the rule of SPEC 3 and one trade at a time.
 #[derive(Debug, Default, PartialEq, Clone)]

@@ -43,7 +43,7 @@ pub fn burstiness(time: &[i64]) -> Option<f64> {
     }
     let mean = span as f64 / gaps;
     let squares = if span < MAGIC as u64 {
-        squares(time, |gap| gap as i64 as f64 - mean)
+        squares(time, |gap| f64::from_bits(gap | MAGIC.to_bits()) - MAGIC - mean)
     } else {
         squares(time, |gap| gap as f64 - mean)
     };

@@ -38,7 +38,7 @@ impl Patterns {
         }
         let lower = ac - both; // a <= b, c below both
         patterns.counts =
-            [third.len() as u64 - ab - bc + abc, 0, bc - abc - lower, lower, ab - both, both - abc, 0, abc];
+            [third.len() as u64 + abc - ab - bc, 0, bc - abc - lower, lower, ab - both, both - abc, 0, abc];
         patterns
     }
 

@@ -58,13 +58,14 @@ fn middle(sum: i128, rows: usize) -> i128 {
 
 /// Sums of the second, third and fourth powers of the deviations, in four lanes that depend on the row number alone.
 fn powers<T: Copy>(raw: &[T], deviation: impl Fn(T) -> f64) -> [f64; 3] {
-    let mut lanes = [[0.0; 4]; 3];
+    let [mut s2, mut s3, mut s4] = [[0.0; 4]; 3];
     let mut add = |lane: usize, quantity| {
         let d = deviation(quantity);
         let square = d * d;
-        lanes[0][lane] += square;
-        lanes[1][lane] += square * d;
-        lanes[2][lane] += square * square;
+        let cube = square * d;
+        s2[lane] += square;
+        s3[lane] += cube;
+        s4[lane] += cube * d;
     };
     let (chunks, rest) = raw.as_chunks::<4>();
     for chunk in chunks {
@@ -75,7 +76,7 @@ fn powers<T: Copy>(raw: &[T], deviation: impl Fn(T) -> f64) -> [f64; 3] {
     for (lane, &quantity) in rest.iter().enumerate() {
         add(lane, quantity);
     }
-    lanes.map(|[a, b, c, d]| (a + b) + (c + d))
+    [s2, s3, s4].map(|[a, b, c, d]| (a + b) + (c + d))
 }
 
 /// The statistics from sums of powers about an integer; `excess` is the sum of the deviations.

@@ -316,3 +316,6 @@ impl Windows {
         if reaches_back && self.rows.last_time().is_none_or(|time| time == last_time) { Ok(()) } else { impossible }
     }
 }
+
+#[cfg(test)]
+mod tests;
