@@ -3,6 +3,7 @@ The figures that the documentation quotes, as ratios in one run: `python -m benc
 
 Time: bars from zstd Parquet beside a streaming reduction of the same columns, in turn, the median of the pairs.
 Continuing: each case beside the plain one, likewise; calls in ns and checkpoints in us, the median of the runs.
+Windows: every statistic beside plain bars and beside the floor.
 Memory: the peak of `sink_parquet` at a fifth and at all of the rows, each in a process of its own.
 Import: `import rangebar_polars` beside `import polars`, each in a process of its own, the median.
 """
@@ -19,11 +20,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import polars as pl
 
 import rangebar_polars as rb
+from rangebar_polars._typing import BarFeature
 
 INPUT = (
     "timestamp",
@@ -57,6 +59,16 @@ SILENCE = timedelta(seconds=10)
 MAY = pl.col("open_time").is_between(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC), closed="left")
 """The month that is read out of a year."""
 
+EVERYTHING: dict[str, Any] = {"intra": True, "lookback": 200}
+"""Every feature that bars can have."""
+
+WITHOUT_DEAREST = [
+    name
+    for name in get_args(BarFeature)
+    if not name.startswith("lookback_") and name not in {"intra_hurst", "intra_permutation_entropy"}
+]
+"""The ten and the bar's own statistics, but for the two that cost most."""
+
 Trade: TypeAlias = tuple[int, float, float, bool, int, int, int, str | None]
 """What `push_trade` takes, in its order."""
 
@@ -87,6 +99,7 @@ def main() -> None:
         for lake, size in ((small, rows // 5), (large, rows)):
             rb.datasets.write_sample_lake(lake, rows=size)
         _time(small, rows // 5)
+        _windows(small, rows // 5)
         _continuing(small, rows // 5)
         _live()
         _checkpoints()
@@ -108,6 +121,37 @@ def _time(lake: Path, rows: int) -> None:
         bars, floor, ratio = _paired(query, partial(_floor, frame, reads))
         speed = rows / bars / 1e6
         print(f"{name}: {speed:.1f} M trades/s, {bars:.3f} s, floor {floor:.3f} s, ratio {ratio:.2f}")
+
+
+def _windows(lake: Path, rows: int) -> None:
+    frame = pl.scan_parquet(lake, hive_partitioning=False)
+    everything = frame.rangebar.bars(250, by="symbol", **EVERYTHING)
+    for name, floor in (("eight", ("symbol", *INPUT)), ("five", ("symbol", *INPUT[:4]))):
+        bars = frame.select(floor).rangebar.bars(250, by="symbol", **EVERYTHING)
+        seconds, least, ratio = _paired(partial(_streamed, bars), partial(_floor, frame, floor))
+        speed = rows / seconds / 1e6
+        print(f"everything of {name} columns: {speed:.1f} M trades/s, floor {least:.3f} s, ratio {ratio:.2f}")
+    _beside(
+        "close alone of everything beside close alone",
+        partial(_streamed, everything.select("close")),
+        partial(_streamed, frame.rangebar.bars(250, by="symbol").select("close")),
+    )
+    trades = rb.datasets.sample_trades(2_000_000).select(INPUT)
+    cases: dict[str, dict[str, Any]] = {
+        "intra": {"intra": True},
+        "intra but hurst and entropy": {"features": WITHOUT_DEAREST},
+    }
+    for name, options in {**cases, "lookback=200": {"lookback": 200}}.items():
+        _beside(
+            f"{name}, in memory, beside none",
+            partial(_in_memory, trades, **options),
+            partial(_in_memory, trades),
+        )
+    million = trades.head(1_000_000)
+    seconds = statistics.median(
+        _seconds(lambda: million.select(rb.range_bars(100, **EVERYTHING))) for _ in range(PAIRS)
+    )
+    print(f"everything of a million trades at 100 dbps, in memory: {seconds * 1e3:.0f} ms")
 
 
 def _continuing(lake: Path, rows: int) -> None:
@@ -202,6 +246,10 @@ def nothing(*_: object) -> None:
 
 def _bars(frame: pl.LazyFrame, threshold_dbps: int | list[int]) -> pl.DataFrame:
     return _streamed(frame.rangebar.bars(threshold_dbps, by="symbol"))
+
+
+def _in_memory(trades: pl.DataFrame, **options: Any) -> pl.DataFrame:  # noqa: ANN401
+    return trades.select(rb.range_bars(250, **options))
 
 
 def _streamed(frame: pl.LazyFrame) -> pl.DataFrame:

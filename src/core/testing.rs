@@ -60,3 +60,14 @@ impl Owned {
         }
     }
 }
+
+/// Random walk on a grid of ticks; many steps stand still, and no price is below one tick.
+pub fn walk(seed: u64, rows: usize, start: i64, tick: i64) -> Vec<i64> {
+    let mut price = start;
+    let step = |word: u64| {
+        let steps = [0, 0, 0, 1, 1, 2, -1, -1, -2, 0, 0, 3, -3];
+        price = (price + tick * steps[(word % 13) as usize]).max(tick);
+        price
+    };
+    words(seed).map(step).take(rows).collect()
+}

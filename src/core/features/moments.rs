@@ -35,7 +35,7 @@ fn narrow(raw: &[i64]) -> (Option<f64>, Option<f64>) {
         return (None, None);
     }
     let middle = middle(sum, raw.len()) as i64;
-    // The conversion of doubles that SSE2 has works row by row; this one vectorises: 1.6 -> 0.9 ns a row.
+    // SSE2 converts integers of 64 bits one at a time; this vectorises: 1.46 -> 1.25 ns a row.
     let base = MAGIC.to_bits().wrapping_sub(middle as u64);
     let powers = powers(raw, |quantity| f64::from_bits(base.wrapping_add(quantity as u64)) - MAGIC);
     shape(powers, sum - i128::from(middle) * raw.len() as i128, raw.len())
@@ -51,12 +51,13 @@ fn wide(raw: &[i128]) -> (Option<f64>, Option<f64>) {
     shape(powers(raw, |quantity| (quantity - middle) as f64), sum - middle * raw.len() as i128, raw.len())
 }
 
-/// The integer at the mean or just below: deviations from it are exact.
+/// The integer at the mean or just below. Deviations from it are exact, so that what little equal quantities differ by
+/// is not lost; [`shape`] goes on to the mean itself.
 fn middle(sum: i128, rows: usize) -> i128 {
     sum / rows as i128
 }
 
-/// Sums of the second, third and fourth powers of the deviations, in four lanes that depend on the row number alone.
+/// Sums of the second, third and fourth powers of the deviations, in four lanes by row number: 1.60 -> 1.25 ns a row.
 fn powers<T: Copy>(raw: &[T], deviation: impl Fn(T) -> f64) -> [f64; 3] {
     let [mut s2, mut s3, mut s4] = [[0.0; 4]; 3];
     let mut add = |lane: usize, quantity| {
@@ -88,4 +89,74 @@ fn shape(powers: [f64; 3], excess: i128, rows: usize) -> (Option<f64>, Option<f6
     let m3 = s3 - d * (3.0 * s2 - 2.0 * d * d);
     let m4 = s4 - d * (4.0 * s3 - d * (6.0 * s2 - 3.0 * d * d));
     ((rows >= 3).then(|| m3 / (m2 * m2.sqrt())), (rows >= 4).then(|| m4 / (m2 * m2) - 3.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::words;
+
+    /// The definition on `n x - sum`, which is exact.
+    fn slow(raw: &[i128]) -> (f64, f64) {
+        let (n, sum) = (raw.len() as i128, raw.iter().sum::<i128>());
+        let moment = |power| raw.iter().map(|x| ((n * x - sum) as f64).powi(power)).sum::<f64>() / n as f64;
+        (moment(3) / moment(2).powf(1.5), moment(4) / moment(2).powi(2) - 3.0)
+    }
+
+    fn of(raw: &[i128]) -> (Option<f64>, Option<f64>) {
+        let wide = skew_and_kurt(Quantities::Wide(raw));
+        if raw.iter().all(|&x| x < 1 << 51) {
+            let narrow: Vec<i64> = raw.iter().map(|&x| x as i64).collect();
+            assert_eq!(skew_and_kurt(Quantities::Narrow(&narrow)), wide);
+        }
+        wide
+    }
+
+    #[test]
+    fn moments_worked_out_by_hand() {
+        // Deviations -1, -1, -1, 3: moments 3, 6, 21.
+        let (skew, kurt) = of(&[1, 1, 1, 5]);
+        assert!((skew.expect("not equal") - 6.0 / 27_f64.sqrt()).abs() < 1e-15);
+        assert_eq!(kurt, Some(21.0 / 9.0 - 3.0));
+    }
+
+    #[test]
+    fn moments_that_are_none() {
+        assert_eq!(skew_and_kurt(Quantities::Absent), (None, None));
+        for equal in [&[][..], &[3], &[3, 4], &[7; 50], &[0; 5], &[10_i128.pow(23); 9]] {
+            assert_eq!(of(equal), (None, None));
+        }
+        let (skew, kurt) = of(&[3, 3, 4]);
+        assert!(skew.is_some() && kurt.is_none());
+        // One raw unit does not show in the double.
+        assert_eq!(of(&[1 << 76, (1 << 76) + 1, 1 << 76]), (None, None));
+    }
+
+    #[test]
+    fn prop_moments_are_those_of_the_slow_way() {
+        // Uniform up to the largest, heavy tails, the same but for one unit.
+        let draw: [fn(u64) -> i128; 5] = [
+            |word| i128::from(word) % (1 << 51),
+            |word| i128::from(word) * 5_000,
+            |word| 1 << (word % 50),
+            |word| (1 << 51) - 1 - i128::from(word % 7 == 0),
+            |word| i128::from(word % 4 == 0) << 76,
+        ];
+        for (case, rows) in (30..300).enumerate() {
+            let raw: Vec<i128> = words(rows as u64).take(rows).map(draw[case % draw.len()]).collect();
+            let ((skew, kurt), (Some(got_skew), Some(got_kurt))) = (slow(&raw), of(&raw)) else {
+                panic!("{case}: the quantities differ")
+            };
+            assert!((got_skew - skew).abs() < 1e-11 * (1.0 + skew.abs()), "{case}: {got_skew} {skew}");
+            assert!((got_kurt - kurt).abs() < 1e-11 * (1.0 + kurt.abs()), "{case}: {got_kurt} {kurt}");
+        }
+    }
+
+    #[test]
+    fn sums_of_many_large_narrow_quantities_do_not_overflow() {
+        let mut raw = vec![(1_i64 << 51) - 1; 3 * ROWS];
+        raw[0] = 0;
+        let wide: Vec<i128> = raw.iter().copied().map(i128::from).collect();
+        assert_eq!(skew_and_kurt(Quantities::Narrow(&raw)), skew_and_kurt(Quantities::Wide(&wide)));
+    }
 }

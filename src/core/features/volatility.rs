@@ -49,3 +49,49 @@ pub fn first_extremes(price: &[i64]) -> (usize, usize) {
     }
     (high.1, low.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::walk;
+
+    #[test]
+    fn prop_path_and_extremes_are_those_of_the_slow_way() {
+        for rows in 1..200 {
+            for (start, tick) in [(3, 1), (4_200_000_000_000, 1_000_000), (i64::MAX / 2, i64::MAX / 2000)] {
+                let price = walk(rows as u64, rows, start, tick);
+                let steps = price.windows(2).map(|pair| (i128::from(pair[1]) - i128::from(pair[0])).unsigned_abs());
+                assert_eq!(path_length(&price), steps.sum());
+                let (high, low) = first_extremes(&price);
+                assert!(price[..high].iter().all(|&p| p < price[high]) && price.iter().all(|&p| p <= price[high]));
+                assert!(price[..low].iter().all(|&p| p > price[low]) && price.iter().all(|&p| p >= price[low]));
+            }
+        }
+    }
+
+    #[test]
+    fn paths_longer_than_64_bits() {
+        let price: Vec<i64> = (0..101).map(|row| if row % 2 == 0 { 1 } else { i64::MAX }).collect();
+        assert_eq!(path_length(&price), 100 * (i64::MAX as u128 - 1));
+        assert_eq!((path_length(&[]), path_length(&[5])), (0, 0));
+    }
+
+    #[test]
+    fn efficiency_worked_out_by_hand() {
+        assert_eq!(kaufman_er(10, 13, path_length(&[10, 12, 9, 13])), Some(3.0 / 9.0));
+        assert_eq!(kaufman_er(13, 10, 3), Some(1.0));
+        assert_eq!(kaufman_er(10, 10, 4), Some(0.0));
+        assert_eq!(kaufman_er(10, 10, 0), None);
+        assert_eq!(kaufman_er(1, i64::MAX, i64::MAX as u128 - 1), Some(1.0));
+    }
+
+    #[test]
+    fn ranges_worked_out_by_hand() {
+        let [high, low, first, last] = [104, 98, 100, 98].map(|p| p * 100_000_000);
+        assert_eq!(price_range(high, low, first), 6.0 / 100.0);
+        let (range, change) = ((104_f64 / 98.0).ln(), 0.98_f64.ln());
+        let expected = (0.5 * range * range - (2.0 * 2_f64.ln() - 1.0) * change * change).sqrt();
+        assert!((garman_klass_vol(high, low, first, last) / expected - 1.0).abs() < 1e-14);
+        assert_eq!((price_range(5, 5, 5), garman_klass_vol(5, 5, 5, 5)), (0.0, 0.0));
+    }
+}
