@@ -24,6 +24,7 @@ from rangebar_polars.namespaces import DataFrameRangeBar, LazyFrameRangeBar
 from rangebar_polars.order_book import book_imbalance, microprice, mid, quote_ofi, relative_spread, spread
 from rangebar_polars.state import BarState
 from rangebar_polars.stream import BarStream
+from rangebar_polars.validation import forward_return, validate
 
 __all__ = [
     "BarState",
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "book_imbalance",
     "datasets",
+    "forward_return",
     "gaps",
     "microprice",
     "mid",
@@ -43,4 +45,5 @@ __all__ = [
     "range_bars",
     "relative_spread",
     "spread",
+    "validate",
 ]

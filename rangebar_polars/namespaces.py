@@ -132,10 +132,11 @@ class LazyFrameRangeBar:
         Notes
         -----
         Memory is one forming bar a group and one batch of trades, however long the input; `intra` adds the trades of
-        the forming bars, `lookback` those that a window may still hold. Columns that are not selected are not computed and their inputs not read or checked; a filter on key columns is passed to the
-        input, where it prunes hive partitions and row groups; with a `reset`, so is one on `open_time` or `close_time`,
-        widened to the period (with `lookback` an upper bound only); `head(n)` stops reading. The optional columns under
-        their default names may be missing; a column named otherwise must exist.
+        the forming bars, `lookback` those that a window may still hold. Columns that are not selected are not computed
+        and their inputs not read or checked; a filter on key columns is passed to the input, where it prunes hive
+        partitions and row groups; with a `reset`, so is one on `open_time` or `close_time`, widened to the period (with
+        `lookback` an upper bound only); `head(n)` stops reading. The optional columns under their default names may be
+        missing; a column named otherwise must exist.
 
         Examples
         --------

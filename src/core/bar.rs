@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::block::{Block, Quantities, Seen, Trade, trade_count};
 use super::error::{Column, RowError, Rule};
-use super::fixed::{Number, from_fixed};
+use super::fixed::{NARROW, Number, from_fixed};
 use super::trades::TimeUnit;
 
 /// Why a bar ended.
@@ -164,7 +164,7 @@ impl RangeBar {
         Ok(())
     }
 
-    /// Row by row and checked at each: for quantities that need 128 bits, and to find the row that overflows.
+    /// Row by row and checked at each: for prices and quantities that are not narrow, and to find the row that overflows.
     #[cold]
     fn extend_sums_by_row(&mut self, block: &Block<'_>, rows: Range<usize>) -> Result<(), RowError> {
         for row in rows {
@@ -276,10 +276,10 @@ impl Piece {
         let (trades, sell_trades) = Self::counts(block, rows.clone());
         let sums = match block.quantity {
             Quantities::Absent => Some(Sums::default()),
-            Quantities::Narrow(quantity) => {
+            Quantities::Narrow(quantity) if high < NARROW as i64 => {
                 Some(Sums::of(price, &quantity[rows.clone()], block.seller.map(|seller| &seller[rows])))
             }
-            Quantities::Wide(_) => None,
+            Quantities::Narrow(_) | Quantities::Wide(_) => None,
         };
         Self { high, low, trades, sell_trades, sums }
     }
@@ -311,34 +311,69 @@ impl Piece {
     }
 }
 
+/// Bits of the lower half of a narrow integer.
+const HALF: u32 = 26;
+
+/// Sums of products of narrow integers, in halves of 26 bits: no product or sum of a block's rows exceeds 62 bits, so that
+/// all of it is 32-bit multiplication and 64-bit addition, which every CPU has in vectors. Products of 128 bits took four
+/// times as long.
+#[derive(Default)]
+struct Products {
+    low: u64,
+    middle: u64,
+    high: u64,
+}
+
+impl Products {
+    #[inline(always)]
+    fn add(&mut self, [low, middle, high]: [u64; 3], mask: u64) {
+        self.low += low & mask;
+        self.middle += middle & mask;
+        self.high += high & mask;
+    }
+
+    fn sum(&self) -> i128 {
+        i128::from(self.low) + (i128::from(self.middle) << HALF) + (i128::from(self.high) << (2 * HALF))
+    }
+}
+
+/// The parts of a product of two narrow integers.
+#[inline(always)]
+fn product(x: i64, y: i64) -> [u64; 3] {
+    const MASK: u64 = (1 << HALF) - 1;
+    let halves = |x: i64| (x as u64 & MASK, x as u64 >> HALF & MASK);
+    let ((x_low, x_high), (y_low, y_high)) = (halves(x), halves(y));
+    [x_low * y_low, x_low * y_high + x_high * y_low, x_high * y_high]
+}
+
 impl Sums {
-    /// Sums of at most a block of narrow quantities. No branch on the side: it is as good as random, and
-    /// half of the branches would be mispredicted.
+    /// Sums of at most a block of narrow prices and quantities. No branch on the side: it is as good as random, and half of
+    /// the branches would be mispredicted.
     fn of(price: &[i64], quantity: &[i64], seller: Option<&[i64]>) -> Self {
-        let product = |price: i64, quantity: i64| u128::from(price as u64) * u128::from(quantity as u64);
-        let (mut volume, mut turnover, mut sell_volume, mut sell_turnover) = (0, 0, 0, 0);
+        let (mut volume, mut sell_volume) = (0, 0);
+        let (mut turnover, mut sell_turnover) = (Products::default(), Products::default());
         match seller {
             None => {
                 for (&price, &quantity) in price.iter().zip(quantity) {
                     volume += quantity;
-                    turnover += product(price, quantity);
+                    turnover.add(product(price, quantity), u64::MAX);
                 }
             }
             Some(seller) => {
                 for ((&price, &quantity), &seller) in price.iter().zip(quantity).zip(seller) {
-                    let sold = quantity & seller;
+                    let parts = product(price, quantity);
                     volume += quantity;
-                    sell_volume += sold;
-                    turnover += product(price, quantity);
-                    sell_turnover += product(price, sold);
+                    sell_volume += quantity & seller;
+                    turnover.add(parts, u64::MAX);
+                    sell_turnover.add(parts, seller as u64);
                 }
             }
         }
         Self {
             volume: i128::from(volume),
-            turnover: turnover as i128,
+            turnover: turnover.sum(),
             sell_volume: i128::from(sell_volume),
-            sell_turnover: sell_turnover as i128,
+            sell_turnover: sell_turnover.sum(),
         }
     }
 

@@ -1,0 +1,54 @@
+//! The kernel by itself, for figures and for counting instructions: `cargo run --release --no-default-features
+//! --example kernel -- [trades] [threshold_dbps] [repeats]`, likewise under `valgrind --tool=callgrind`.
+//!
+//! Prints nanoseconds a trade, the least of the repeats, for trades with the side alone and for those with all ids.
+
+use std::time::Instant;
+
+use rangebar_polars::core::block::Buffers;
+use rangebar_polars::core::{BarBuilder, Bits, Breaks, Numbers, RangeRule, TimeUnit, Trades, WindowOptions};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().expect("a number"));
+    let rows = arguments.next().unwrap_or(2_000_000);
+    let threshold_dbps = arguments.next().unwrap_or(250);
+    let repeats = arguments.next().unwrap_or(9);
+    let (mut time, mut price, mut quantity, mut side) = (vec![], vec![], vec![], vec![0_u8; rows.div_ceil(8)]);
+    let (mut now, mut cents, mut state) = (1_704_067_200_000_000_i64, 4_228_359_i64, 1_u64);
+    for row in 0..rows {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word = state >> 20;
+        now += (word % 3 * (word >> 8 & 0xFFFF)) as i64;
+        cents += if word >> 5 & 3 == 0 { (word >> 12 & 255) as i64 - 127 } else { 0 };
+        time.push(now);
+        price.push(cents as f64 / 100.0);
+        quantity.push(((word >> 24) % 1_000_000) as f64 / 1e5);
+        side[row / 8] |= ((word >> 30 & 1) as u8) << (row % 8);
+    }
+    let id: Vec<_> = (0..rows as i64).collect();
+    let bare = Trades {
+        time: &time,
+        price: Numbers::F64(&price),
+        quantity: Some(Numbers::F64(&quantity)),
+        is_buyer_maker: Bits::new(&side, 0, rows),
+        agg_trade_id: None,
+        individual_ids: None,
+    };
+    for (name, trades) in
+        [("side", bare), ("side and ids", Trades { agg_trade_id: Some(&id), individual_ids: Some((&id, &id)), ..bare })]
+    {
+        let rule = RangeRule::new(threshold_dbps as u32, true).expect("a valid threshold");
+        let mut least = f64::INFINITY;
+        let mut bars = 0;
+        for _ in 0..repeats {
+            let mut builder =
+                BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds, WindowOptions::default());
+            let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
+            let start = Instant::now();
+            builder.push(trades, &mut buffers, &mut closed).expect("valid trades");
+            least = least.min(start.elapsed().as_secs_f64());
+            bars = closed.len();
+        }
+        println!("{name}: {:.2} ns a trade, {bars} bars", least / rows as f64 * 1e9);
+    }
+}

@@ -1,0 +1,8 @@
+"""Checks of bars, and of what their features say, before a model is trained on them."""
+
+from __future__ import annotations
+
+from rangebar_polars.validation._forward import forward_return
+from rangebar_polars.validation._validate import validate
+
+__all__ = ["forward_return", "validate"]

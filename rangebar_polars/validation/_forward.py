@@ -1,0 +1,100 @@
+"""The return that comes after a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import polars as pl
+
+from rangebar_polars._typing import By
+from rangebar_polars.exceptions import RangeBarError
+
+__all__ = ["check_count", "forward_return", "within"]
+
+
+def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None) -> pl.Expr:
+    """
+    Return from each bar to the n-th bar after it: ``price[i + n] / price[i] - 1``.
+
+    Parameters
+    ----------
+    n
+        Bars ahead, at least 1.
+    price
+        Column of numbers above zero.
+    by
+        Name or names of key columns: the return is that within each group, as with ``.over(by)``.
+
+    Returns
+    -------
+    Expr
+        Float64, named `forward_return`, as long as the input. Null in the last n bars of each group, and where one
+        of the two prices is null.
+
+    Raises
+    ------
+    RangeBarError
+        If a parameter is not what it must be.
+
+    Notes
+    -----
+    This is a label, not a feature: it looks ahead. It is known no earlier than the `close_time` of the n-th bar
+    after, so between a training and a test set n bars must be left out.
+
+    The close is not always a price to trade at. Large orders fill in many trades of one time, and a bar closes in the
+    midst of them; what the rest of the order does is in this return, and a feature seems to foretell it. Count from the
+    first price after the bar instead: ``(pl.col("close").shift(-n) / pl.col("open").shift(-1) - 1).over("symbol")``.
+
+    The return counts rows. Rows of several groups need `by`, or ``.over("symbol")`` behind the expression, or the
+    return goes from one symbol to another. Where orphans were left out, or a weekend lies between two bars, the return
+    spans that time as if it were n bars; to keep it within a day, say
+    ``forward_return(n).over("symbol", pl.col("open_time").dt.date())``. A bar that still forms (`close_reason` "end")
+    has no final close: leave it out first.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import rangebar_polars as rb
+    >>> bars = pl.DataFrame({"symbol": ["A", "A", "A", "B", "B"], "close": [4.0, 5.0, 4.0, 10.0, 11.0]})
+    >>> bars.with_columns(rb.forward_return(by="symbol").round(6))
+    shape: (5, 3)
+    ┌────────┬───────┬────────────────┐
+    │ symbol ┆ close ┆ forward_return │
+    │ ---    ┆ ---   ┆ ---            │
+    │ str    ┆ f64   ┆ f64            │
+    ╞════════╪═══════╪════════════════╡
+    │ A      ┆ 4.0   ┆ 0.25           │
+    │ A      ┆ 5.0   ┆ -0.2           │
+    │ A      ┆ 4.0   ┆ null           │
+    │ B      ┆ 10.0  ┆ 0.1            │
+    │ B      ┆ 11.0  ┆ null           │
+    └────────┴───────┴────────────────┘
+    """
+    n = check_count("n", n)
+    if not isinstance(price, str | pl.Expr):
+        msg = f"`price` must be a column name or an expression, got {price!r}"
+        raise RangeBarError(msg)
+    if by is not None and not isinstance(by, str) and not _are_names(by):
+        msg = f"`by` takes a column name or a list of names, got {by!r}"
+        raise RangeBarError(msg)
+    now = (pl.col(price) if isinstance(price, str) else price).cast(pl.Float64)
+    keys = [by] if isinstance(by, str) else list(by or ())
+    return within(now.shift(-n) / now - 1, keys).alias("forward_return")
+
+
+def check_count(name: str, value: int) -> int:
+    """A number of things, at least one."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        msg = f"`{name}` must be an integer of at least 1, got {value!r}"
+        raise RangeBarError(msg)
+    return value
+
+
+def within(expr: pl.Expr, keys: Sequence[str]) -> pl.Expr:
+    """The expression within each group."""
+    return expr.over(list(keys)) if keys else expr
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(name, str) for name in cast("Sequence[object]", value))
