@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 from rangebar_polars import _internal
 from rangebar_polars._parameters import check_duration
@@ -72,6 +72,6 @@ def as_lookback(value: dict[str, Any] | None) -> Lookback | None:
 
 
 def _check_count(value: object, written: str) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 < operator.index(value) < 2**63:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 0 < operator.index(value) < 2**63:
         msg = f'`lookback` must be a number of trades above 0, a duration such as "5m", or Bars(n), got {written}'
         raise RangeBarError(msg)
