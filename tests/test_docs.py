@@ -26,19 +26,21 @@ DTYPES = {
 def test_documented_columns_are_those_of_the_bars() -> None:
     table = re.findall(r"^\| `(\w+)` \| ([^|]+) \|.*$", (ROOT / "docs/columns.md").read_text(), re.MULTILINE)
     documented = {name: DTYPES[dtype] for name, dtype in table}
-    schema = rb.datasets.sample_trades(10).rangebar.bars(250).schema
+    schema = rb.datasets.sample_trades(10).rangebar.bars(250, intra=True, lookback=200).schema
     assert list(documented.items()) == list(schema.items())
 
 
 def test_columns_marked_as_needing_the_side_are_null_without_it() -> None:
     rows = re.findall(r"^\| `(\w+)` .*\(\*side\*\)", (ROOT / "docs/columns.md").read_text(), re.MULTILINE)
-    bars = rb.datasets.sample_trades(2_000).rangebar.bars(10, is_buyer_maker=None)
+    trades = rb.datasets.sample_trades(20_000)
+    bars = trades.rangebar.bars(100, intra=True, lookback=200, is_buyer_maker=None)
     assert bars.height > 0
     assert {name for name in bars.columns if bars[name].null_count() == bars.height} == set(rows)
 
 
 def test_features_are_those_of_the_literal() -> None:
-    assert list(get_args(BarFeature)) == [name for name, is_feature, _ in _internal.bar_columns() if is_feature]
+    table = _internal.bar_columns(intra=True, lookback=True)
+    assert list(get_args(BarFeature)) == [name for name, is_feature, _ in table if is_feature]
 
 
 def test_every_public_name_has_a_docstring_with_an_example() -> None:
