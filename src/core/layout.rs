@@ -21,11 +21,9 @@ impl Layout {
     /// Arranges the rows of a piece, given the group of each and the first row.
     #[must_use]
     pub fn new(groups: &[u32], first: usize) -> Self {
-        let ends = run_ends(groups);
-        if ends.len() <= groups.len() / LONG_RUN + 1 {
-            Self { first, order: None, ends }
-        } else {
-            Self::by_group(groups, first)
+        match run_ends(groups, groups.len() / LONG_RUN + 1) {
+            Some(ends) => Self { first, order: None, ends },
+            None => Self::by_group(groups, first),
         }
     }
 
@@ -72,8 +70,9 @@ impl Layout {
     }
 }
 
-/// Where each run of equal groups ends. Looks row by row only into those pieces that are not all equal.
-fn run_ends(groups: &[u32]) -> Vec<usize> {
+/// Where each run of equal groups ends; none where there are more than `most`, which soon shows. Looks row by row only into
+/// those pieces that are not all equal.
+fn run_ends(groups: &[u32], most: usize) -> Option<Vec<usize>> {
     const PIECE: usize = 64;
     let mut ends = Vec::new();
     let mut start = 0;
@@ -82,13 +81,16 @@ fn run_ends(groups: &[u32]) -> Vec<usize> {
         if piece.iter().fold(0, |differs, group| differs | (group ^ before)) != 0 {
             let from = start.max(1);
             ends.extend((from..start + piece.len()).filter(|&row| groups[row] != groups[row - 1]));
+            if ends.len() >= most {
+                return None;
+            }
         }
         start += piece.len();
     }
     if !groups.is_empty() {
         ends.push(groups.len());
     }
-    ends
+    Some(ends)
 }
 
 #[cfg(test)]

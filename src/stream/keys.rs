@@ -253,10 +253,13 @@ impl ColumnIndex {
                 }
                 for view in views {
                     let word = if array.is_null(row) { NULL_STRING } else { view.as_u128() };
-                    let code = match last {
-                        Some((known, code)) if known == word => code,
-                        _ if word == NULL_STRING || view.is_inline() => self.words.number(word, &mut self.len),
-                        _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
+                    let code = if word == NULL_STRING || view.is_inline() {
+                        self.words.number(word, &mut self.len)
+                    } else {
+                        match last {
+                            Some((known, code)) if known == word => code,
+                            _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
+                        }
                     };
                     last = Some((word, code));
                     out.push(code);
@@ -299,30 +302,35 @@ fn is_word(dtype: &DataType) -> bool {
 
 impl Default for WordIndex {
     fn default() -> Self {
-        // No word has the number that fills the slots.
-        Self { numbers: PlHashMap::default(), recent: vec![(0, IdxSize::MAX); RECENT].into() }
+        // Every slot begins with a word that belongs elsewhere.
+        let elsewhere = |slot| (0..).find(|&word| slot_of(word) != slot).unwrap_or(0);
+        let recent = (0..RECENT).map(|slot| (elsewhere(slot), 0)).collect();
+        Self { numbers: PlHashMap::default(), recent }
     }
 }
 
 impl WordIndex {
     /// Number of a word; a new one gets `len`, which grows.
+    #[inline(always)]
     fn number(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
-        let Self { numbers, recent } = self;
-        let slot = &mut recent[slot_of(word)];
-        if slot.0 != word || slot.1 == IdxSize::MAX {
-            let number = *numbers.entry(word).or_insert_with(|| {
-                *len += 1;
-                *len - 1
-            });
-            *slot = (word, number);
-        }
-        slot.1
+        let (known, number) = self.recent[slot_of(word)];
+        if known == word { number } else { self.search(word, len) }
+    }
+
+    #[cold]
+    fn search(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
+        let number = *self.numbers.entry(word).or_insert_with(|| {
+            *len += 1;
+            *len - 1
+        });
+        self.recent[slot_of(word)] = (word, number);
+        number
     }
 
     /// Number of a word that was seen.
     fn find(&mut self, word: u128) -> Option<IdxSize> {
         let slot = &mut self.recent[slot_of(word)];
-        if slot.0 != word || slot.1 == IdxSize::MAX {
+        if slot.0 != word {
             *slot = (word, *self.numbers.get(&word)?);
         }
         Some(slot.1)
