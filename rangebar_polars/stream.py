@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import polars as pl
 
+from rangebar_polars import _internal
 from rangebar_polars._columns import input_columns, key_columns
 from rangebar_polars._instants import EPOCH, UNITS_PER_SECOND
-from rangebar_polars._internal import PushStream, bar_columns, check_max_gap
+from rangebar_polars._internal import PushStream, bar_columns
 from rangebar_polars._parameters import bar_parameters, check_features, check_flag, check_overlap
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.lookback import as_lookback, check_lookback
@@ -405,7 +406,8 @@ class BarStream(PushStream):
 
 def _meaning(name: str, value: object) -> object:
     """What a parameter says: two durations may be one."""
-    return check_max_gap(value) if name == "max_gap" and isinstance(value, str) else value
+    durations = {"lookback": _internal.check_lookback, "max_gap": _internal.check_max_gap}
+    return durations[name](value) if name in durations and isinstance(value, str) else value
 
 
 def _key_values(by: Sequence[str], key: object) -> tuple[object, ...]:

@@ -109,6 +109,14 @@ impl Length {
         }
         saturate(add_months(time, -i64::from(self.months), unit) - i128::from(self.span))
     }
+
+    /// The earliest instant that [`Length::before`] gives for this time or a later one. A month before, the last days of a
+    /// long month fall together and their times of day begin anew.
+    #[must_use]
+    pub fn earliest_before(&self, time: i64, unit: TimeUnit) -> i64 {
+        let since_midnight = if self.months == 0 { 0 } else { time.rem_euclid(unit.per_day()) };
+        self.before(time.saturating_sub(since_midnight), unit)
+    }
 }
 
 /// What ends bars beside the rule that closes them.
@@ -267,6 +275,14 @@ mod tests {
         assert_eq!(back(13, at(2024, 1, 30)), at(2022, 12, 30) - 1);
         assert_eq!(back(0, at(2023, 1, 30)), at(2023, 1, 30) - 1);
         assert_eq!(back(u32::MAX, i64::MIN), i64::MIN);
+        let month = Length::new(1, 0, US);
+        let hours: Vec<_> =
+            (0..24 * 40).map(|hour| day_of(2024, 3, 1) * US.per_day() + hour * US.per_day() / 24).collect();
+        assert!(!hours.is_sorted_by_key(|&hour| month.before(hour, US)));
+        for (row, &hour) in hours.iter().enumerate() {
+            let earliest = hours[row..].iter().map(|&later| month.before(later, US)).min();
+            assert!(earliest >= Some(month.earliest_before(hour, US)));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::GroupedBars;
 use super::checkpoint::Header;
 use super::gaps::{GapColumns, GroupedGaps};
 use super::options::{Plan, Rows, StreamOptions};
-use crate::core::{RangeRule, ThresholdError, TimeUnit};
+use crate::core::{Lookback, RangeRule, ThresholdError, TimeUnit};
 use crate::frame::parameters::{max_gap as parse_gap, reset};
 use crate::frame::schema::Choice;
 use crate::frame::{FrameError, Reach, inputs, schema};
@@ -40,11 +40,13 @@ pub fn check_max_gap(value: &str) -> PyResult<(u32, i64)> {
     Ok((gap.months(), gap.span()))
 }
 
-/// Refuses a duration string over which no window can reach back.
+/// Calendar months and nanoseconds of a duration string; refuses one over which no window can reach back.
 #[pyfunction]
-pub fn check_lookback(value: &str) -> PyResult<()> {
-    Reach::Time { time: value.to_owned() }.lookback(TimeUnit::Nanoseconds)?;
-    Ok(())
+pub fn check_lookback(value: &str) -> PyResult<(u32, i64)> {
+    match (Reach::Time { time: value.to_owned() }).lookback(TimeUnit::Nanoseconds)? {
+        Lookback::Time(length) if (length.months(), length.span()) != (0, 0) => Ok((length.months(), length.span())),
+        _ => Err(FrameError(format!("`lookback` must reach back longer than no time, got {value:?}")).into()),
+    }
 }
 
 /// First and last instant of the calendar period that holds an instant.

@@ -24,7 +24,7 @@ pub enum Lookback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow;
 
-/// Totals of a window that only moves forward.
+/// Totals of a window that moves forward.
 ///
 /// Counts, sums, extremes and order patterns are integers, so taking a row out undoes exactly what putting it in did: a
 /// window that moves by a few rows costs a few rows, and its totals are those of a window made anew. The float sums
@@ -71,12 +71,16 @@ impl Extremes {
 const TURNOVER: Statistics = Statistics::of(&[Statistic::Vwap, Statistic::VwapPosition]);
 
 impl Sliding {
-    /// Moves on to a window that starts and ends no earlier; its rows and those that leave it are held.
+    /// Moves to a window that ends no earlier; its rows and those that leave it are held. One that starts earlier, as a
+    /// month before may, is made anew.
     ///
     /// # Errors
     ///
     /// The turnover does not fit; the window is then to be forgotten.
     pub fn move_to(&mut self, rows: &Rows, start: u64, end: u64, wanted: Statistics) -> Result<(), Overflow> {
+        if start < self.start {
+            *self = Self { start, end: start, ..Self::default() };
+        }
         self.leave(rows, start, wanted);
         while self.end < end {
             self.enter(rows, wanted)?;

@@ -232,7 +232,9 @@ impl Windows {
                 Lookback::Trades(count) => {
                     self.rows.first_at(last_time, track.floor, end).saturating_sub(count).max(track.floor)
                 }
-                Lookback::Time(length) => self.rows.first_at(length.before(last_time, self.unit), track.floor, end),
+                Lookback::Time(length) => {
+                    self.rows.first_at(length.earliest_before(last_time, self.unit), track.floor, end)
+                }
                 Lookback::Bars(_) => track.opened.front().copied().unwrap_or(end),
             }))
         });
