@@ -81,6 +81,17 @@ pl.scan_parquet(sys.argv[1], hive_partitioning=False).rangebar.bars(250, by="sym
 print(peak_memory_mb())
 """
 
+AGAIN = """
+import sys, polars as pl, rangebar_polars
+from examples.demo import peak_memory_mb
+scan = pl.scan_parquet(sys.argv[1], hive_partitioning=False)
+repeats, days = int(sys.argv[3]), int(sys.argv[4])
+later = [scan.with_columns(pl.col("timestamp") + pl.duration(days=days * n)) for n in range(repeats)]
+pl.concat(later).rangebar.bars(250, by="symbol").sink_parquet(sys.argv[2])
+print(peak_memory_mb())
+"""
+"""The same files again and again, each time later."""
+
 IMPORT = """
 import sys, time
 start = time.perf_counter()
@@ -287,6 +298,12 @@ def _memory(lakes: list[tuple[Path, int]], out: Path) -> None:
     for lake, rows in lakes:
         peaks = [float(_python(SINK, str(lake), str(out))) for _ in range(3)]
         print(f"peak memory of {rows:,} trades through sink_parquet: {statistics.median(peaks):.0f} MB")
+    lake, rows = lakes[0]
+    times = pl.scan_parquet(lake, hive_partitioning=False).select("timestamp")
+    days = times.select((pl.max("timestamp") - pl.min("timestamp")).dt.total_days()).collect().item() + 1
+    for repeats in (1, 10, 100):
+        peak = float(_python(AGAIN, str(lake), str(out), str(repeats), str(days)))
+        print(f"peak memory of {rows * repeats:,} trades, the same files {repeats} times: {peak:.0f} MB")
 
 
 def _imports() -> None:
