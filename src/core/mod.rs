@@ -16,6 +16,7 @@ pub mod gather;
 pub mod layout;
 pub mod period;
 pub mod range;
+mod simd;
 pub mod trades;
 pub mod whole;
 pub mod windows;

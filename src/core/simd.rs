@@ -1,0 +1,62 @@
+//! Loops compiled more than once: for every CPU, and for those with AVX2 or AVX-512, chosen when the program runs.
+
+/// Makes a function of which the loops use the widest vectors that the CPU has: the body is compiled for each width. Floats
+/// are added and multiplied as written, never fused, so the bits are the same. What the loops call must be inlined.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($argument: $type),*) $(-> $out)? {
+            #[inline(always)]
+            fn plain($($argument: $type),*) $(-> $out)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512($($argument: $type),*) $(-> $out)? {
+                    plain($($argument),*)
+                }
+
+                #[target_feature(enable = "avx2")]
+                fn avx2($($argument: $type),*) $(-> $out)? {
+                    plain($($argument),*)
+                }
+
+                match $crate::core::simd::width() {
+                    #[expect(unsafe_code, reason = "compiled for more than every CPU has")]
+                    // SAFETY: the CPU has what the function was compiled for.
+                    $crate::core::simd::Width::Avx512 => return unsafe { avx512($($argument),*) },
+                    #[expect(unsafe_code, reason = "compiled for more than every CPU has")]
+                    // SAFETY: as above.
+                    $crate::core::simd::Width::Avx2 => return unsafe { avx2($($argument),*) },
+                    $crate::core::simd::Width::Any => {}
+                }
+            }
+            plain($($argument),*)
+        }
+    };
+}
+
+pub(crate) use vectorised;
+
+/// What the vectors of a CPU can do.
+#[cfg(target_arch = "x86_64")]
+pub(crate) enum Width {
+    Avx512,
+    Avx2,
+    Any,
+}
+
+/// Looked up in a word that the standard library keeps.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn width() -> Width {
+    let has_avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match is_x86_feature_detected!("avx2") {
+        true if has_avx512 => Width::Avx512,
+        true => Width::Avx2,
+        false => Width::Any,
+    }
+}
