@@ -3,6 +3,8 @@
 //!
 //! Prints nanoseconds a trade, the least of the repeats, for trades with the side alone and for those with all ids.
 
+#![allow(clippy::expect_used, reason = "a program for the developer's hand")]
+
 use std::time::Instant;
 
 use rangebar_polars::core::block::Buffers;
