@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import antropy
@@ -204,6 +205,9 @@ def expected_of(reference: ModuleType, frame: pl.DataFrame) -> dict[str, float |
         bar.rows += 1
     features = reference.bar_row(bar)
     window = reference.window_stats(trades, 0, n, "lookback")
+    path = sum(abs(b - a) for a, b in pairwise(p))
+    if path:  # of integers: differences of doubles lose the digits of small ticks
+        window["lookback_kaufman_er"] = abs(p[-1] - p[0]) / path
     block = reference.ith_stats(trades, 0, n)
     cells = {f"bar_features.{name}": features[name] for name in FEATURES}
     cells |= {f"window_features.{name}": window[f"lookback_{name}"] for name in STATISTICS}

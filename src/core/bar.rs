@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Quantities, Seen, Trade, trade_count};
+use super::block::{Block, Seen, Trade};
 use super::error::{Column, RowError, Rule};
-use super::fixed::{NARROW, Number, from_fixed};
+use super::fixed::{Number, from_fixed};
+use super::piece::{Piece, Sums};
 use super::trades::TimeUnit;
 
 /// Why a bar ended.
@@ -30,26 +31,6 @@ impl CloseReason {
     pub fn is_orphan(self) -> bool {
         matches!(self, Self::Reset | Self::Gap)
     }
-}
-
-/// Sums over trades that have a quantity, split by aggressor. All raw; the buyers' part is the rest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub volume: i128,
-    pub turnover: i128,
-    pub sell_volume: i128,
-    pub sell_turnover: i128,
-}
-
-/// What rows of a block add to any bar that takes all of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Piece {
-    high: i64,
-    low: i64,
-    trades: u64,
-    sell_trades: u64,
-    /// Absent where they have to be added row by row.
-    sums: Option<Sums>,
 }
 
 /// One bar. Prices and volumes are raw fixed point (1e-8), turnovers raw products (1e-16), times in the
@@ -260,129 +241,5 @@ impl RangeBar {
     #[must_use]
     pub fn vwap(&self) -> i128 {
         self.sums.turnover.checked_div(self.sums.volume).unwrap_or_else(|| i128::from(self.open))
-    }
-}
-
-impl Piece {
-    /// What some rows of a block, at least one, add.
-    #[must_use]
-    pub fn of(block: &Block<'_>, rows: Range<usize>) -> Self {
-        let price = &block.price[rows.clone()];
-        let (mut high, mut low) = (price[0], price[0]);
-        for &price in price {
-            high = high.max(price);
-            low = low.min(price);
-        }
-        let (trades, sell_trades) = Self::counts(block, rows.clone());
-        let sums = match block.quantity {
-            Quantities::Absent => Some(Sums::default()),
-            Quantities::Narrow(quantity) if high < NARROW as i64 => {
-                Some(Sums::of(price, &quantity[rows.clone()], block.seller.map(|seller| &seller[rows])))
-            }
-            Quantities::Narrow(_) | Quantities::Wide(_) => None,
-        };
-        Self { high, low, trades, sell_trades, sums }
-    }
-
-    /// Individual trades, and those whose aggressor sold.
-    fn counts(block: &Block<'_>, rows: Range<usize>) -> (u64, u64) {
-        // Below 2^52 each and 1,024 of them: these sums cannot overflow.
-        let (mut all, mut sold) = (0, 0);
-        match (block.trades.individual_ids, block.seller) {
-            (None, seller) => {
-                all = rows.len() as u64;
-                sold = seller.map_or(0, |seller| seller[rows].iter().sum::<i64>().unsigned_abs());
-            }
-            (Some((first, last)), None) => {
-                for (&first, &last) in first[rows.clone()].iter().zip(&last[rows]) {
-                    all += trade_count(first, last);
-                }
-            }
-            (Some((first, last)), Some(seller)) => {
-                let ids = first[rows.clone()].iter().zip(&last[rows.clone()]);
-                for ((&first, &last), &seller) in ids.zip(&seller[rows]) {
-                    let count = trade_count(first, last);
-                    all += count;
-                    sold += count & seller as u64;
-                }
-            }
-        }
-        (all, sold)
-    }
-}
-
-/// Bits of the lower half of a narrow integer.
-const HALF: u32 = 26;
-
-/// Sums of products of narrow integers, in halves of 26 bits: no product or sum of a block's rows exceeds 62 bits, so that
-/// all of it is 32-bit multiplication and 64-bit addition, which every CPU has in vectors. Products of 128 bits took four
-/// times as long.
-#[derive(Default)]
-struct Products {
-    low: u64,
-    middle: u64,
-    high: u64,
-}
-
-impl Products {
-    #[inline(always)]
-    fn add(&mut self, [low, middle, high]: [u64; 3], mask: u64) {
-        self.low += low & mask;
-        self.middle += middle & mask;
-        self.high += high & mask;
-    }
-
-    fn sum(&self) -> i128 {
-        i128::from(self.low) + (i128::from(self.middle) << HALF) + (i128::from(self.high) << (2 * HALF))
-    }
-}
-
-/// The parts of a product of two narrow integers.
-#[inline(always)]
-fn product(x: i64, y: i64) -> [u64; 3] {
-    const MASK: u64 = (1 << HALF) - 1;
-    let halves = |x: i64| (x as u64 & MASK, x as u64 >> HALF & MASK);
-    let ((x_low, x_high), (y_low, y_high)) = (halves(x), halves(y));
-    [x_low * y_low, x_low * y_high + x_high * y_low, x_high * y_high]
-}
-
-impl Sums {
-    /// Sums of at most a block of narrow prices and quantities. No branch on the side: it is as good as random, and half of
-    /// the branches would be mispredicted.
-    fn of(price: &[i64], quantity: &[i64], seller: Option<&[i64]>) -> Self {
-        let (mut volume, mut sell_volume) = (0, 0);
-        let (mut turnover, mut sell_turnover) = (Products::default(), Products::default());
-        match seller {
-            None => {
-                for (&price, &quantity) in price.iter().zip(quantity) {
-                    volume += quantity;
-                    turnover.add(product(price, quantity), u64::MAX);
-                }
-            }
-            Some(seller) => {
-                for ((&price, &quantity), &seller) in price.iter().zip(quantity).zip(seller) {
-                    let parts = product(price, quantity);
-                    volume += quantity;
-                    sell_volume += quantity & seller;
-                    turnover.add(parts, u64::MAX);
-                    sell_turnover.add(parts, seller as u64);
-                }
-            }
-        }
-        Self {
-            volume: i128::from(volume),
-            turnover: turnover.sum(),
-            sell_volume: i128::from(sell_volume),
-            sell_turnover: sell_turnover.sum(),
-        }
-    }
-
-    fn checked_add(&self, other: &Self) -> Option<Self> {
-        Some(Self {
-            volume: self.volume.checked_add(other.volume)?,
-            turnover: self.turnover.checked_add(other.turnover)?,
-            sell_volume: self.sell_volume + other.sell_volume, // parts of the sums above
-            sell_turnover: self.sell_turnover + other.sell_turnover,
-        })
     }
 }

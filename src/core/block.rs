@@ -5,6 +5,8 @@
 
 use super::error::{Column, RowError, Rule};
 use super::fixed::{NARROW, Number, Numbers};
+use super::piece::{NO_SELLER, Piece, load_narrow};
+use super::simd::vectorised;
 use super::trades::Trades;
 
 /// Rows of a block. With quantities below 2^51, volumes of a block fit 64 bits and turnovers 128.
@@ -74,7 +76,9 @@ pub struct Block<'a> {
     /// Raw quantities.
     pub quantity: Quantities<'a>,
     /// All bits where the seller was the aggressor, none where the buyer was.
-    pub seller: Option<&'a [i64]>,
+    pub seller: Option<&'a [i8]>,
+    /// What all rows add to a bar, where it is known: of nearly all blocks.
+    pub whole: Option<Piece>,
     /// Rows of the group before this block.
     pub first_row: u64,
 }
@@ -159,14 +163,21 @@ impl Trade {
 pub struct Buffers {
     price: Box<[i64]>,
     quantity: Box<[i64]>,
-    seller: Box<[i64]>,
+    seller: Box<[i8]>,
     wide: Vec<i128>,
+    doubles: (Box<[f64]>, Box<[f64]>),
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        let zeros = || vec![0; ROWS].into();
-        Self { price: zeros(), quantity: zeros(), seller: zeros(), wide: Vec::new() }
+        let (zeros, doubles) = (|| vec![0; ROWS].into(), || vec![0.0; ROWS].into());
+        Self {
+            price: zeros(),
+            quantity: zeros(),
+            seller: vec![0; ROWS].into(),
+            wide: Vec::new(),
+            doubles: (doubles(), doubles()),
+        }
     }
 }
 
@@ -182,61 +193,78 @@ impl Buffers {
     pub fn load<'a>(&'a mut self, trades: Trades<'a>, seen: &Seen) -> Result<Block<'a>, RowError> {
         let len = trades.len();
         assert!(len <= ROWS, "a block holds at most {ROWS} rows");
-        let order = check_order(&trades, seen.last);
-        let price = load_prices(trades.price, &mut self.price[..len]);
-        let (quantity, quantity_error) = match trades.quantity {
-            None => (Quantities::Absent, None),
-            Some(numbers) => load_quantities(numbers, &mut self.quantity[..len], &mut self.wide),
-        };
-        let counts = check_trade_counts(&trades);
-        let broken = [order, price, quantity_error, counts].into_iter().flatten().min_by_key(|(row, ..)| *row);
-        if let Some((row, column, rule)) = broken {
-            return Err(RowError { column, row: seen.rows + row as u64, rule });
-        }
+        let (raw_price, raw_quantity) = (&mut self.price[..len], &mut self.quantity[..len]);
         let seller = trades.is_buyer_maker.map(|side| {
             side.to_masks(&mut self.seller[..len]);
             &self.seller[..len]
         });
-        Ok(Block { trades, price: &self.price[..len], quantity, seller, first_row: seen.rows })
+        let masks = seller.unwrap_or(&NO_SELLER[..len]);
+        let (price_memory, quantity_memory) = &mut self.doubles;
+        let whole = match (trades.price.to_doubles(price_memory), trades.quantity) {
+            (Some(price), Some(numbers)) => numbers
+                .to_doubles(quantity_memory)
+                .and_then(|quantity| load_narrow(price, quantity, masks, raw_price, raw_quantity)),
+            (Some(price), None) => load_narrow(price, &NO_QUANTITY[..len], masks, raw_price, raw_quantity),
+            (None, _) => None,
+        };
+        let are_counts = trades.individual_ids.is_none_or(|(first, last)| are_trade_counts(first, last));
+        let (whole, quantity) = match whole {
+            Some(whole) if are_counts && is_ordered(&trades, seen.last) => {
+                let quantity = trades.quantity.map_or(Quantities::Absent, |_| Quantities::Narrow(raw_quantity));
+                (Some(whole.counting(trades.individual_ids, masks)), quantity)
+            }
+            _ => (None, load_exactly(&trades, seen, raw_price, raw_quantity, &mut self.wide)?),
+        };
+        Ok(Block { trades, price: raw_price, quantity, seller, whole, first_row: seen.rows })
     }
 }
 
-/// Sets the sign where the two highest bits of an integer differ: the difference of two integers that do
-/// not is exact.
-fn is_large(x: i64) -> i64 {
-    x ^ (x << 1)
+/// The quantities of rows that have none.
+static NO_QUANTITY: [f64; ROWS] = [0.0; ROWS];
+
+/// The way of every number that is not small: each by itself. It tells what is wrong too.
+#[cold]
+fn load_exactly<'a>(
+    trades: &Trades<'_>,
+    seen: &Seen,
+    price: &mut [i64],
+    quantity: &'a mut [i64],
+    wide: &'a mut Vec<i128>,
+) -> Result<Quantities<'a>, RowError> {
+    let order = first_out_of_order(trades, seen.last);
+    let prices = load_prices(trades.price, price);
+    let (quantity, quantities) = match trades.quantity {
+        None => (Quantities::Absent, None),
+        Some(numbers) => load_quantities(numbers, quantity, wide),
+    };
+    let counts = first_miscounted(trades);
+    match [order, prices, quantities, counts].into_iter().flatten().min_by_key(|(row, ..)| *row) {
+        Some((row, column, rule)) => Err(RowError { column, row: seen.rows + row as u64, rule }),
+        None => Ok(quantity),
+    }
 }
 
-/// Order as signs of differences, which vectorise where comparisons of 64 bits do not. Any doubt, among
-/// them very large integers, is left to [`first_out_of_order`].
-fn check_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> {
-    let time = trades.time;
-    let (first, rest) = time.split_first()?;
-    let mut doubt = is_large(*first);
-    if let Some((previous, _)) = last {
-        doubt |= is_large(previous) | first.wrapping_sub(previous);
-    }
-    match trades.agg_trade_id {
-        None => {
-            for (a, b) in time.iter().zip(rest) {
-                doubt |= is_large(*b) | b.wrapping_sub(*a);
+vectorised! {
+    /// Whether every row lies behind the one before: [`out_of_order`] of all, without a branch.
+    fn is_ordered(trades: &Trades<'_>, last: Option<(i64, i64)>) -> bool {
+        let Some((first, rest)) = trades.time.split_first() else { return true };
+        let id = trades.agg_trade_id.map(|ids| ids[0]);
+        let follows = |(time, before)| out_of_order(*first, id, time, before).is_none();
+        let mut broken = !last.is_none_or(follows);
+        match trades.agg_trade_id {
+            None => {
+                for (before, time) in trades.time.iter().zip(rest) {
+                    broken |= time < before;
+                }
+            }
+            Some(ids) => {
+                for ((before, time), (id_before, id)) in trades.time.iter().zip(rest).zip(ids.iter().zip(&ids[1..])) {
+                    broken |= (time < before) | (time == before) & (id <= id_before);
+                }
             }
         }
-        Some(ids) => {
-            let mut later = -1; // the sign stays where time or id is later in every row
-            doubt |= is_large(ids[0]);
-            if let Some((previous, id)) = last {
-                doubt |= is_large(id);
-                later = previous.wrapping_sub(*first) | id.wrapping_sub(ids[0]);
-            }
-            for ((a, b), (id_a, id_b)) in time.iter().zip(rest).zip(ids.iter().zip(&ids[1..])) {
-                doubt |= is_large(*b) | is_large(*id_b) | b.wrapping_sub(*a);
-                later &= a.wrapping_sub(*b) | id_a.wrapping_sub(*id_b);
-            }
-            doubt |= !later;
-        }
+        !broken
     }
-    if doubt < 0 { first_out_of_order(trades, last) } else { None }
 }
 
 fn first_out_of_order(trades: &Trades<'_>, last: Option<(i64, i64)>) -> Option<Broken> {
@@ -261,12 +289,9 @@ fn out_of_order(time: i64, id: Option<i64>, previous: i64, previous_id: i64) -> 
 }
 
 fn load_prices(numbers: Numbers<'_>, out: &mut [i64]) -> Option<Broken> {
-    if numbers.to_narrow(1, out) {
-        return None;
-    }
-    (0..numbers.len()).find_map(|row| match exact_price(numbers.get(row)) {
+    out.iter_mut().enumerate().find_map(|(row, out)| match exact_price(numbers.get(row)) {
         Ok(raw) => {
-            out[row] = raw;
+            *out = raw;
             None
         }
         Err(rule) => Some((row, Column::Price, rule)),
@@ -274,6 +299,9 @@ fn load_prices(numbers: Numbers<'_>, out: &mut [i64]) -> Option<Broken> {
 }
 
 fn exact_price(value: Number) -> Result<i64, Rule> {
+    if let Some(raw @ 1..) = value.to_narrow() {
+        return Ok(raw);
+    }
     if !value.is_finite() || value.is_negative() || value.is_zero() {
         return Err(Rule::Positive { value });
     }
@@ -289,9 +317,6 @@ fn load_quantities<'a>(
     narrow: &'a mut [i64],
     wide: &'a mut Vec<i128>,
 ) -> (Quantities<'a>, Option<Broken>) {
-    if numbers.to_narrow(0, narrow) {
-        return (Quantities::Narrow(narrow), None);
-    }
     wide.clear();
     for row in 0..numbers.len() {
         match exact_quantity(numbers.get(row)) {
@@ -309,6 +334,9 @@ fn load_quantities<'a>(
 }
 
 fn exact_quantity(value: Number) -> Result<i128, Rule> {
+    if let Some(raw) = value.to_narrow() {
+        return Ok(raw.into());
+    }
     if !value.is_finite() || value.is_negative() {
         return Err(Rule::NotNegative { value });
     }
@@ -324,22 +352,21 @@ pub fn trade_count(first: i64, last: i64) -> u64 {
     last.wrapping_sub(first).wrapping_add(1) as u64
 }
 
-/// Whether [`trade_count`] is right: a difference of ordered 64-bit integers is exact as unsigned.
+/// Whether [`trade_count`] is right: it is none just where the last lies before the first.
 fn is_trade_count(first: i64, last: i64) -> bool {
-    let (ahead, behind) = (last.wrapping_sub(first) as u64, first.wrapping_sub(last) as u64);
-    ((last >= first) & (ahead < MAX_TRADES)) | ((last < first) & (behind == 1))
+    let count = trade_count(first, last);
+    ((last < first) == (count == 0)) & (count <= MAX_TRADES)
 }
 
-fn check_trade_counts(trades: &Trades<'_>) -> Option<Broken> {
+vectorised! {
+    /// Whether [`is_trade_count`] of every row.
+    fn are_trade_counts(first: &[i64], last: &[i64]) -> bool {
+        first.iter().zip(last).fold(true, |all, (&first, &last)| all & is_trade_count(first, last))
+    }
+}
+
+fn first_miscounted(trades: &Trades<'_>) -> Option<Broken> {
     let (first, last) = trades.individual_ids?;
-    let mut doubt = 0;
-    for (&first, &last) in first.iter().zip(last) {
-        let count = last.wrapping_sub(first).wrapping_add(1);
-        doubt |= (is_large(first) | is_large(last)) & i64::MIN | count;
-    }
-    if (doubt as u64) < MAX_TRADES {
-        return None;
-    }
     first.iter().zip(last).enumerate().find_map(|(row, (&first, &last))| {
         (!is_trade_count(first, last)).then_some((row, Column::LastTradeId, Rule::TradeCount { first, last }))
     })
@@ -353,7 +380,99 @@ mod tests {
     fn trade_counts_at_the_edges_of_64_bits() {
         assert!(is_trade_count(i64::MIN, i64::MIN) && trade_count(i64::MIN, i64::MIN) == 1);
         assert!(is_trade_count(5, 4) && trade_count(5, 4) == 0);
+        assert!(is_trade_count(0, MAX_TRADES as i64 - 1) && !is_trade_count(0, MAX_TRADES as i64));
         assert!(!is_trade_count(5, 3) && !is_trade_count(i64::MIN, i64::MAX) && !is_trade_count(i64::MAX, i64::MIN));
+    }
+
+    fn trades<'a>(price: Numbers<'a>, quantity: Option<Numbers<'a>>) -> Trades<'a> {
+        Trades {
+            time: &[0; ROWS][..price.len()],
+            price,
+            quantity,
+            is_buyer_maker: None,
+            agg_trade_id: None,
+            individual_ids: None,
+        }
+    }
+
+    /// Whether a column was converted in one pass, as prices and as quantities, and whether it can be at all.
+    fn is_fast(numbers: Numbers<'_>) -> [Option<bool>; 2] {
+        let ones = vec![1.0; numbers.len()];
+        let ones = Numbers::F64(&ones);
+        [(numbers, ones), (ones, numbers)].map(|(price, quantity)| {
+            let mut buffers = Buffers::default();
+            buffers.load(trades(price, Some(quantity)), &Seen::default()).ok().map(|block| block.whole.is_some())
+        })
+    }
+
+    #[test]
+    fn the_fast_way_refuses_what_it_cannot_hold() {
+        for x in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -2e-9, -1e16, -1e-300, 1e300] {
+            assert_eq!(is_fast(Numbers::F64(&[x])), [None; 2], "{x:?}");
+            assert_eq!(is_fast(Numbers::F64(&[1.0, x, 1.0])), [None; 2], "{x:?}");
+        }
+        for x in [5e7, 1e8, 2_f64.powi(51) / 1e8, (2_f64.powi(51) - 0.5) / 1e8] {
+            assert_eq!(is_fast(Numbers::F64(&[x])), [Some(false); 2], "{x:?}");
+        }
+        for zero in [0.0, 4e-9] {
+            assert_eq!(is_fast(Numbers::F64(&[zero])), [None, Some(true)], "{zero:?}");
+        }
+        assert_eq!(is_fast(Numbers::F64(&[-0.0])), [None, Some(false)], "the sign is enough to go the slow way");
+        for (x, fits) in [(1, Some(true)), (22_517_997, Some(true)), (22_517_999, Some(false)), (-1, None)] {
+            assert_eq!(is_fast(Numbers::I64(&[x])), [fits; 2], "{x}");
+        }
+        assert_eq!(is_fast(Numbers::I64(&[i64::MAX])), [None; 2]);
+    }
+
+    #[test]
+    fn prop_a_block_is_its_rows_one_by_one() {
+        let mut fast = 0;
+        for rows in (1..70).chain([ROWS]) {
+            let words: Vec<u64> = crate::core::testing::words(rows as u64).take(rows).collect();
+            // Multiples of 2^-9 tie at eight decimals; they are exact as singles too.
+            let singles: Vec<f32> = words.iter().map(|word| ((word >> 41) + 1) as f32 / 512.0).collect();
+            let doubles: Vec<f64> = words.iter().map(|word| (word >> 20 | 1) as f64 / 1e8).collect();
+            let small: Vec<f64> = words.iter().map(|word| (word >> 13 | 1) as f64 / 1e8).collect();
+            let integers: Vec<i64> = words.iter().map(|word| (word >> 40) as i64 + 1).collect();
+            let decimals: Vec<i128> = words.iter().map(|word| i128::from(word >> 30) + 1).collect();
+            let columns = [
+                Numbers::F32(&singles),
+                Numbers::F64(&doubles),
+                Numbers::F64(&small),
+                Numbers::I64(&integers),
+                Numbers::Decimal { mantissa: &decimals, scale: 3 },
+            ];
+            let side: Vec<u8> = words.iter().map(|word| *word as u8).collect();
+            for (price, quantity) in columns.iter().flat_map(|price| columns.iter().map(move |other| (*price, *other)))
+            {
+                let is_buyer_maker = crate::core::Bits::new(&side, 3, rows);
+                let trades = Trades { is_buyer_maker, ..trades(price, Some(quantity)) };
+                let mut buffers = Buffers::default();
+                let block = buffers.load(trades, &Seen::default()).expect("valid trades");
+                let (mut high, mut low, mut sells, mut sums) = (0, i64::MAX, 0, crate::core::piece::Sums::default());
+                for row in 0..rows {
+                    let raw = |numbers: Numbers<'_>| numbers.get(row).to_fixed().expect("small");
+                    let (price, quantity) = (raw(price), raw(quantity));
+                    assert_eq!((i128::from(block.price[row]), block.quantity.get(row)), (price, quantity));
+                    (high, low) = (high.max(block.price[row]), low.min(block.price[row]));
+                    let sold = is_buyer_maker.expect("bits").get(row);
+                    sells += u64::from(sold);
+                    sums.volume += quantity;
+                    sums.turnover += price * quantity;
+                    sums.sell_volume += i128::from(sold) * quantity;
+                    sums.sell_turnover += i128::from(sold) * price * quantity;
+                }
+                if let Some(whole) = block.whole {
+                    fast += 1;
+                    assert_eq!(
+                        (whole.high, whole.low, whole.trades, whole.sell_trades),
+                        (high, low, rows as u64, sells)
+                    );
+                    assert_eq!(whole.sums, Some(sums));
+                }
+            }
+        }
+        assert!(fast > 500, "the fast way was hardly taken: {fast}");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::bar::{CloseReason, Piece, RangeBar};
+use super::bar::{CloseReason, RangeBar};
 use super::block::{Block, Buffers, ROWS, Seen, Trade};
 use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::RowError;
 use super::fixed::Numbers;
 use super::period::{Breaks, Period};
+use super::piece::Piece;
 use super::trades::{Bits, TimeUnit, Trades};
 use super::windows::{WindowOptions, WindowValues, Windows};
 
@@ -296,12 +297,11 @@ impl<R: CloseRule> BarBuilder<R> {
         start: usize,
         closed: &mut Vec<ClosedBar>,
     ) -> Result<(), RowError> {
-        let mut whole = None;
         let mut failure: Option<RowError> = None;
         for (rule, track) in self.tracks.iter_mut().enumerate() {
             let windows = self.windows.as_deref_mut().map(|windows| (rule, windows));
             let emit = |(row, bar, windows)| closed.push(ClosedBar { row: start + row, rule, bar, windows });
-            if let Err(error) = track.add(block, rows.clone(), self.unit, &mut whole, windows, emit)
+            if let Err(error) = track.add(block, rows.clone(), self.unit, windows, emit)
                 && failure.is_none_or(|first| error.row < first.row)
             {
                 failure = Some(error);
@@ -326,13 +326,12 @@ impl<R: CloseRule> Track<R> {
     }
 
     /// Adds rows and emits every bar that they close, with its closing row and its windows, which are those of the rule's
-    /// number. `whole` is the piece of all of the rows, for every rule under which no bar closes among them.
+    /// number.
     fn add(
         &mut self,
         block: &Block<'_>,
         rows: Range<usize>,
         unit: TimeUnit,
-        whole: &mut Option<Piece>,
         mut windows: Option<(usize, &mut Windows)>,
         mut emit: impl FnMut((usize, RangeBar, Option<Box<WindowValues>>)),
     ) -> Result<(), RowError> {
@@ -350,11 +349,7 @@ impl<R: CloseRule> Track<R> {
             let closing = self.rule.closing_row(limits, block, search..rows.end);
             let end = closing.map_or(rows.end, |closing| closing + 1);
             let taken = row..end;
-            let piece = if taken == rows {
-                *whole.get_or_insert_with(|| Piece::of(block, taken.clone()))
-            } else {
-                Piece::of(block, taken.clone())
-            };
+            let piece = Piece::of(block, taken.clone());
             bar.extend(block, taken, &piece, unit)?;
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use super::bar::{CloseReason, RangeBar, Sums};
+use super::bar::{CloseReason, RangeBar};
 use super::block::Seen;
+use super::piece::Sums;
 use super::trades::TimeUnit;
 
 /// Why bytes are not a state.

@@ -15,6 +15,7 @@ pub mod gaps;
 pub mod gather;
 pub mod layout;
 pub mod period;
+pub mod piece;
 pub mod range;
 mod simd;
 pub mod trades;

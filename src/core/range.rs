@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::block::Block;
 use super::builder::CloseRule;
 use super::error::ThresholdError;
+use super::simd::vectorised;
 
 /// Decimal basis points in 100 %: 1 dbps = 0.001 %.
 pub const DBPS: u32 = 100_000;
@@ -62,6 +63,9 @@ impl CloseRule for RangeRule {
     }
 
     fn closing_row(&self, limits: &mut Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize> {
+        if block.whole.is_some_and(|whole| whole.low >= limits.lowest && whole.high <= limits.highest) {
+            return None; // as in most blocks
+        }
         let gated = if self.same_timestamp_gate {
             block.trades.time[rows.clone()].iter().take_while(|&&time| time == limits.open_time).count()
         } else {
@@ -72,6 +76,7 @@ impl CloseRule for RangeRule {
     }
 }
 
+vectorised! {
 /// First price outside `lowest..=highest`. Eight at a time: one branch for eight prices.
 fn first_outside(price: &[i64], lowest: i64, highest: i64) -> Option<usize> {
     let outside = |price: i64| (price < lowest) | (price > highest);
@@ -79,4 +84,5 @@ fn first_outside(price: &[i64], lowest: i64, highest: i64) -> Option<usize> {
     let skip = eights.iter().position(|eight| eight.iter().fold(false, |any, &price| any | outside(price)));
     let from = skip.unwrap_or(eights.len()) * 8;
     price[from..].iter().position(|&price| outside(price)).map(|row| from + row)
+}
 }

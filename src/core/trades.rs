@@ -101,20 +101,34 @@ impl<'a> Bits<'a> {
     }
 
     /// Writes -1 (all bits) where a row is true and 0 where it is false: a mask to `&` with.
-    pub fn to_masks(&self, out: &mut [i64]) {
-        let mut next = self.offset;
-        for out in out[..self.len].chunks_mut(8) {
-            // Eight bits that start anywhere lie in two bytes; what is beyond the last byte is not asked for.
-            let (byte, shift) = (next / 8, next % 8);
-            let after = self.bytes.get(byte + 1).copied().unwrap_or(0);
-            let eight = u16::from_le_bytes([self.bytes[byte], after]) >> shift;
-            for (bit, out) in out.iter_mut().enumerate() {
-                *out = -i64::from(eight >> bit & 1);
-            }
-            next += 8;
+    pub fn to_masks(&self, out: &mut [i8]) {
+        let (bytes, shift) = (&self.bytes[self.offset / 8..], self.offset % 8);
+        // Eight bits that start anywhere lie in two bytes; what is beyond the last byte is not asked for.
+        let masks = |chunk: usize| {
+            let after = bytes.get(chunk + 1).copied().unwrap_or(0);
+            let eight = u16::from_le_bytes([bytes[chunk], after]) >> shift;
+            &MASKS[usize::from(eight as u8)]
+        };
+        let (chunks, rest) = out[..self.len].as_chunks_mut::<8>();
+        for (chunk, out) in chunks.iter_mut().enumerate() {
+            *out = *masks(chunk);
+        }
+        if !rest.is_empty() {
+            rest.copy_from_slice(&masks(self.len / 8)[..rest.len()]);
         }
     }
 }
+
+/// The masks of eight rows by their bits.
+static MASKS: [[i8; 8]; 256] = {
+    let mut masks = [[0; 8]; 256];
+    let mut at = 0;
+    while at < 256 * 8 {
+        masks[at / 8][at % 8] = -((((at / 8) >> (at % 8)) & 1) as i8);
+        at += 1;
+    }
+    masks
+};
 
 /// Columns of trades of one group, in the order in which they happened. All have the same length.
 #[derive(Debug, Clone, Copy)]
