@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test rust python lint bench format clean
+.PHONY: help demo test rust python lint bench docs pictures format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,7 @@ lint: $(VENV)/built
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/*.py
 	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest rangebar_polars._internal
 
@@ -34,6 +35,12 @@ python: $(VENV)/built
 
 bench: $(VENV)/built ## Benchmarks beside their floors (seconds a case; see benches/README.md)
 	$(BIN)/pytest benches --codspeed
+
+docs: $(VENV)/built ## The site of the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/built ## The pictures of the documentation
+	$(BIN)/python docs/pictures.py
 
 format: $(VENV)/ready ## Format Rust and Python
 	cargo fmt

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from rangebar_polars._columns import missing_column
+from rangebar_polars._groups import check_complete, listed, one_group
 from rangebar_polars.exceptions import RangeBarError
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ __all__ = ["to_backtesting"]
 _OHLC: Final = {"open": "Open", "high": "High", "low": "Low", "close": "Close"}
 _OHLCV: Final = {**_OHLC, "volume": "Volume"}
 _INDEX: Final = "close_time"
-_SYMBOL: Final = "symbol"
-_THRESHOLD: Final = "threshold_dbps"
-_NAMED_GROUPS: Final = 10
-"""Groups that an error names before it only counts."""
 
 
 def to_backtesting(
@@ -117,14 +114,8 @@ def to_backtesting(
     schema = lazy.collect_schema()
     columns = [extra] if isinstance(extra, str) else list(extra)
     _check_columns(schema, columns)
-    keys = _key_columns(schema)
-    wanted = _wanted_group(symbol, keys)
-    needed = list(dict.fromkeys([*keys, _INDEX, *_OHLCV, *columns]))
-    frame = lazy.filter(_predicates(wanted, schema)).select(needed).collect()
-    if wanted and frame.is_empty():
-        raise RangeBarError(_missing_group(wanted, lazy, keys))
-    _check_one_group(frame, keys)
-    _check_values(frame)
+    frame = one_group(lazy, [_INDEX, *_OHLCV, *columns], symbol)
+    check_complete(frame, [_INDEX, *_OHLC])
     return _to_pandas(frame.sort(_INDEX, maintain_order=True), columns, pandas)
 
 
@@ -143,7 +134,7 @@ def _check_columns(schema: pl.Schema, extra: list[str]) -> None:
     taken = set(_OHLCV.values())
     for name in extra:
         if name in taken:
-            reserved = _listed(list(_OHLCV.values()))
+            reserved = listed(list(_OHLCV.values()))
             msg = f"`extra` must name distinct columns, none of them {reserved}, got `{name}`"
             raise RangeBarError(msg)
         taken.add(name)
@@ -160,76 +151,6 @@ def _check_time(dtype: pl.DataType) -> None:
     remedy = "; convert it with pl.from_epoch('close_time', time_unit=...)" if dtype.is_integer() else ""
     msg = f"column `{_INDEX}` must be Datetime, got {dtype}{remedy}"
     raise RangeBarError(msg)
-
-
-def _key_columns(schema: pl.Schema) -> list[str]:
-    names = list(schema)
-    first = min(names.index(name) for name in ("open_time", _INDEX) if name in schema)
-    return [name for name in names if names.index(name) < first or name in (_SYMBOL, _THRESHOLD)]
-
-
-def _wanted_group(symbol: object | Mapping[str, object], keys: list[str]) -> dict[str, object]:
-    if symbol is None:
-        return {}
-    if not keys:
-        msg = f"`symbol` is given, {symbol!r}, but the bars have no group key to the left of `open_time`"
-        raise RangeBarError(msg)
-    if isinstance(symbol, Mapping):
-        wanted: dict[str, object] = {str(key): value for key, value in cast("Mapping[str, object]", symbol).items()}
-        for key in wanted:
-            if key not in keys:
-                msg = f"`symbol` names `{key}`, which is no group key; the keys are {_listed(keys)}"
-                raise RangeBarError(msg)
-        return wanted
-    named = [key for key in keys if key != _THRESHOLD] or keys
-    if len(named) > 1 and _SYMBOL not in named:
-        msg = f"`symbol` must be a mapping of the group keys {_listed(keys)} to values, got {symbol!r}"
-        raise RangeBarError(msg)
-    return {_SYMBOL if len(named) > 1 else named[0]: symbol}
-
-
-def _predicates(wanted: dict[str, object], schema: pl.Schema) -> list[pl.Expr]:
-    return [_predicate(key, value, schema[key]) for key, value in wanted.items()] or [pl.lit(value=True)]
-
-
-def _predicate(key: str, value: object, dtype: pl.DataType) -> pl.Expr:
-    if value is None:
-        return pl.col(key).is_null()
-    try:
-        predicate = pl.col(key) == pl.lit(value)
-        pl.DataFrame(schema={key: dtype}).filter(predicate)
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        msg = f"`symbol` must be comparable with the group key `{key}` ({dtype}), got {value!r}"
-        raise RangeBarError(msg) from error
-    return predicate
-
-
-def _missing_group(wanted: dict[str, object], bars: pl.LazyFrame, keys: list[str]) -> str:
-    existing = bars.select(keys).unique(maintain_order=True).collect()
-    found = f"there are bars of {_groups(existing)}" if existing.height else "there are no bars at all"
-    return f"no bars of {_group(wanted)}; {found}"
-
-
-def _check_one_group(frame: pl.DataFrame, keys: list[str]) -> None:
-    if not keys:
-        return
-    groups = frame.select(keys).unique(maintain_order=True)
-    if groups.height > 1:
-        msg = (
-            f"the bars hold {groups.height} groups: {_groups(groups)}; choose one with `symbol=` "
-            f"(the group keys are taken to be {_listed(keys)})"
-        )
-        raise RangeBarError(msg)
-
-
-def _check_values(frame: pl.DataFrame) -> None:
-    for name in (_INDEX, *_OHLC):
-        column = frame[name]
-        bad = column.is_null() | column.is_nan() if column.dtype.is_float() else column.is_null()
-        row = bad.arg_max() if bad.any() else None
-        if row is not None:
-            msg = f"column `{name}` must have no null and no NaN, got {column[row]!r} at bar {row}"
-            raise RangeBarError(msg)
 
 
 def _to_pandas(frame: pl.DataFrame, extra: list[str], pandas: Any) -> pd.DataFrame:  # noqa: ANN401
@@ -253,18 +174,3 @@ def _to_array(column: pl.Series, pandas: Any) -> Any:  # noqa: ANN401
     if dtype.is_nested() or dtype == pl.String:
         return pandas.Series(column.to_list(), dtype="object" if dtype.is_nested() else None).array
     return column.to_numpy(writable=True)
-
-
-def _groups(groups: pl.DataFrame) -> str:
-    named = [_group(row) for row in groups.head(_NAMED_GROUPS).iter_rows(named=True)]
-    more = groups.height - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
-
-
-def _group(values: Mapping[str, object]) -> str:
-    parts = [f"{key}={value!r}" for key, value in values.items()]
-    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from rangebar_polars._parameters import bar_parameters, check_features, check_one_threshold, check_overlap
 from rangebar_polars._typing import BarFeature, By, Overlap, Reset, TimeUnit
 from rangebar_polars.backtesting import to_backtesting
+from rangebar_polars.exports import to_nanobook, to_vectorbt
 from rangebar_polars.lookback import Lookback, check_lookback
+from rangebar_polars.plotting import Axis, Theme, plot
 from rangebar_polars.source import scan_bar_ids, scan_bars
 from rangebar_polars.state import BarState
 
 if TYPE_CHECKING:
+    import altair as alt
     import pandas as pd
 
 __all__ = ["DataFrameRangeBar", "LazyFrameRangeBar"]
@@ -304,6 +307,142 @@ class LazyFrameRangeBar:
         """
         return to_backtesting(self._frame, symbol=symbol, extra=extra)
 
+    def plot(
+        self,
+        *,
+        x: Axis = "bar",
+        panels: str | Sequence[str] = ("volume",),
+        symbol: object | Mapping[str, object] = None,
+        max_bars: int = 2_000,
+        width: int = 800,
+        height: int = 300,
+        title: str | None = None,
+        theme: Theme | None = "light",
+    ) -> alt.VConcatChart:
+        """
+        Candlesticks of the bars of one symbol, with panels of other columns below, as an Altair chart.
+
+        The same as :func:`rangebar_polars.plotting.plot`, which says what is drawn how.
+
+        Parameters
+        ----------
+        x
+            "bar": by number; "time": from `open_time` to `close_time`, in UTC.
+        panels
+            Numeric columns, one panel each.
+        symbol
+            The group, where the bars are of several: a key, or a mapping of key columns to keys.
+        max_bars
+            The most candles; of more bars, several successive ones become one.
+        width, height
+            Pixels of the candlesticks; each panel adds some 90 to the height.
+        title
+            Instead of the group and the number of bars.
+        theme
+            "light" or "dark"; None leaves it to Altair's own.
+
+        Returns
+        -------
+        altair.VConcatChart
+            What a notebook shows, and `save("bars.png")` writes.
+
+        Raises
+        ------
+        RangeBarError
+            If a parameter or a column is not what it must be, or `symbol` does not choose one group.
+        ModuleNotFoundError
+            If Altair is not installed: ``pip install "rangebar_polars[plot]"``.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> chart = bars.rangebar.plot(x="time", panels=["volume", "ofi"])
+        >>> chart.save("bars.html")  # doctest: +SKIP
+        """
+        return plot(
+            self._frame,
+            x=x,
+            panels=panels,
+            symbol=symbol,
+            max_bars=max_bars,
+            width=width,
+            height=height,
+            title=title,
+            theme=theme,
+        )
+
+    def to_vectorbt(self, *, symbol: object | Mapping[str, object] = None) -> dict[str, pd.Series[float]]:
+        """
+        Prices of the bars of one symbol, as keyword arguments of vectorbt's portfolios.
+
+        The same as :func:`rangebar_polars.exports.to_vectorbt`, which says what comes out and where to fill.
+
+        Parameters
+        ----------
+        symbol
+            The group, where the bars are of several: a key, or a mapping of key columns to keys.
+
+        Returns
+        -------
+        dict
+            `open`, `high`, `low` and `close` as pandas Series over `close_time`.
+
+        Raises
+        ------
+        RangeBarError
+            If a column is missing, or the bars are of several groups and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> list(bars.rangebar.to_vectorbt())
+        ['open', 'high', 'low', 'close']
+        """
+        return to_vectorbt(self._frame, symbol=symbol)
+
+    def to_nanobook(
+        self, *, symbol: object | Mapping[str, object] = None, name: str | None = None, price_scale: int = 100
+    ) -> list[list[tuple[str, Any]]]:
+        """
+        Bars of one symbol as the price schedule of nanobook's `backtest_weights`.
+
+        The same as :func:`rangebar_polars.exports.to_nanobook`, which says what comes out and how `run_backtest` takes it.
+
+        Parameters
+        ----------
+        symbol
+            The group, where the bars are of several: a key, or a mapping of key columns to keys.
+        name
+            What the weights call the symbol, 1 to 8 bytes; by default the value of the column `symbol`.
+        price_scale
+            Parts that 1 of the price is made of: 100 makes prices cents.
+
+        Returns
+        -------
+        list
+            One list a bar, in it the name and a ``nanobook.BarPrices``.
+
+        Raises
+        ------
+        RangeBarError
+            If a price is no whole number of ``1/price_scale``, a column is missing, or the bars are of several groups
+            and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> [[(name, prices)], *_] = bars.rangebar.to_nanobook()
+        >>> name, prices.open
+        ('BTCUSDT', 4228409)
+        """
+        return to_nanobook(self._frame, symbol=symbol, name=name, price_scale=price_scale)
+
 
 @pl.api.register_dataframe_namespace("rangebar")
 class DataFrameRangeBar:
@@ -428,3 +567,68 @@ class DataFrameRangeBar:
         'close_time'
         """
         return self._lazy.to_backtesting(symbol=symbol, extra=extra)
+
+    def plot(
+        self,
+        *,
+        x: Axis = "bar",
+        panels: str | Sequence[str] = ("volume",),
+        symbol: object | Mapping[str, object] = None,
+        max_bars: int = 2_000,
+        width: int = 800,
+        height: int = 300,
+        title: str | None = None,
+        theme: Theme | None = "light",
+    ) -> alt.VConcatChart:
+        """
+        Candlesticks of the bars of one symbol, with panels of other columns below, as an Altair chart.
+
+        See :meth:`LazyFrameRangeBar.plot`.
+
+        Examples
+        --------
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).rangebar.bars(100, by="symbol")
+        >>> len(bars.rangebar.plot(panels=["volume", "ofi"]).vconcat)
+        3
+        """
+        return self._lazy.plot(
+            x=x,
+            panels=panels,
+            symbol=symbol,
+            max_bars=max_bars,
+            width=width,
+            height=height,
+            title=title,
+            theme=theme,
+        )
+
+    def to_vectorbt(self, *, symbol: object | Mapping[str, object] = None) -> dict[str, pd.Series[float]]:
+        """
+        Prices of the bars of one symbol, as :meth:`LazyFrameRangeBar.to_vectorbt`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).rangebar.bars(100, by="symbol")
+        >>> list(bars.rangebar.to_vectorbt())
+        ['open', 'high', 'low', 'close']
+        """
+        return self._lazy.to_vectorbt(symbol=symbol)
+
+    def to_nanobook(
+        self, *, symbol: object | Mapping[str, object] = None, name: str | None = None, price_scale: int = 100
+    ) -> list[list[tuple[str, Any]]]:
+        """
+        Bars of one symbol as a price schedule, as :meth:`LazyFrameRangeBar.to_nanobook`.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).rangebar.bars(100, by="symbol")
+        >>> bars.rangebar.to_nanobook()[0][0][1].open
+        4228409
+        """
+        return self._lazy.to_nanobook(symbol=symbol, name=name, price_scale=price_scale)
