@@ -34,7 +34,6 @@ pub const OF_QUANTITIES: Statistics = Statistics::of(&[Statistic::VolumeSkew, St
 const MOMENTS: Statistics = OF_QUANTITIES;
 const BULL: Statistics = Statistics::of(&[Statistic::BullEpochDensity, Statistic::BullExcessGain, Statistic::BullCv]);
 const BEAR: Statistics = Statistics::of(&[Statistic::BearEpochDensity, Statistic::BearExcessGain, Statistic::BearCv]);
-const EXTREME_TIMES: Statistics = Statistics::of(&[Statistic::HighTime, Statistic::LowTime]);
 
 /// Rows of a window, as far as they are held.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +124,6 @@ pub fn statistics(rows: &Window<'_>, totals: &Totals, wanted: Statistics) -> Val
     let max_runup = if needs_runup { horizon::max_runup(rows.price) } else { 0.0 };
     let bull = wanted.has_any(BULL).then(|| horizon::bull(rows.price, max_drawdown));
     let bear = wanted.has_any(BEAR).then(|| horizon::bear(rows.price, max_runup));
-    let extremes = if wanted.has_any(EXTREME_TIMES) { volatility::first_extremes(rows.price) } else { (0, 0) };
     let Totals { rows: n, first, last, high, low, .. } = *totals;
     let float = |value: f64| Some(value.to_bits());
     let maybe = |value: Option<f64>| value.map(f64::to_bits);
@@ -155,8 +153,8 @@ pub fn statistics(rows: &Window<'_>, totals: &Totals, wanted: Statistics) -> Val
             Statistic::BearCv => maybe(bear.as_ref().map(|epochs| epochs.cv)),
             Statistic::MaxDrawdown => float(max_drawdown),
             Statistic::MaxRunup => float(max_runup),
-            Statistic::HighTime => Some(rows.time[extremes.0] as u64),
-            Statistic::LowTime => Some(rows.time[extremes.1] as u64),
+            Statistic::HighTime => Some(rows.time[volatility::first_row(rows.price, high)] as u64),
+            Statistic::LowTime => Some(rows.time[volatility::first_row(rows.price, low)] as u64),
         };
         values.set(statistic, bits);
     }
