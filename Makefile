@@ -19,6 +19,7 @@ test: rust $(VENV)/built lint python ## Build, then every check and test, Rust a
 rust: $(VENV)/ready
 	cargo fmt --check
 	cargo test --locked --no-default-features
+	$(PYTHON) scripts/coverage.py --fail-under 90 || test $$? = 2 # 2: there are no llvm tools, which it says
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	cargo clippy --locked --lib -- -D warnings
 
@@ -27,11 +28,12 @@ lint: $(VENV)/built
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/*.py
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest rangebar_polars._internal
 
 python: $(VENV)/built
-	$(BIN)/pytest
+	$(BIN)/pytest --cov --cov-report=term
 
 bench: $(VENV)/built ## Benchmarks beside their floors (seconds a case; see benches/README.md)
 	$(BIN)/pytest benches --codspeed

