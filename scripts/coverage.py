@@ -30,7 +30,9 @@ def tool(name: str) -> str | None:
         return str(own[0])
     for found in (shutil.which(name), *(shutil.which(f"{name}-{version}") for version in range(30, 18, -1))):
         if found is not None:
-            said = re.search(r"version (\d+)", subprocess.check_output([found, "--version"], text=True))
+            # Old ones do not know the option, and fail.
+            version = subprocess.run([found, "--version"], check=False, capture_output=True, text=True).stdout
+            said = re.search(r"version (\d+)", version)
             if said is not None and int(said[1]) >= OLDEST_LLVM:
                 return found
     return None
