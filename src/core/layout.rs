@@ -1,20 +1,34 @@
 //! The order in which the rows of a batch are pushed: as they are where groups come in long runs,
-//! group by group where they interleave.
+//! group by group where they interleave; and how threads share them.
 
 use std::ops::Range;
 
 /// Mean length of a run from which rows are pushed as they are. A push of a few rows costs as much as
-/// gathering tens of rows.
+/// moving tens of rows.
 const LONG_RUN: usize = 32;
+
+/// Rows from which another thread is worth waking: they take it a tenth of a millisecond.
+const ROWS_OF_SHARE: usize = 8_192;
+
+/// Rows of one group that follow each other, by their places.
+pub type GroupRun = (u32, Range<usize>);
 
 /// Rows of a piece of a batch, arranged in runs of one group.
 pub struct Layout {
     /// First row of the piece.
     first: usize,
-    /// Row of the piece at each place; absent where every row is at its own.
-    order: Option<Vec<u32>>,
+    /// Where rows move; absent where each stays at its own place.
+    order: Option<Order>,
     /// Where each run ends; it starts where the one before ends.
     ends: Vec<usize>,
+}
+
+/// An order of rows, both ways.
+struct Order {
+    /// Row of the piece at each place.
+    rows: Vec<u32>,
+    /// Place of each row of the piece.
+    places: Vec<u32>,
 }
 
 impl Layout {
@@ -25,6 +39,12 @@ impl Layout {
             Some(ends) => Self { first, order: None, ends },
             None => Self::by_group(groups, first),
         }
+    }
+
+    /// Whether rows are pushed as they are, however many there are.
+    #[must_use]
+    pub fn is_in_runs(groups: &[u32]) -> bool {
+        run_ends(groups, groups.len() / LONG_RUN + 1).is_some()
     }
 
     /// A stable counting sort by group.
@@ -42,32 +62,52 @@ impl Layout {
         if ends.first() == Some(&0) {
             ends.remove(0);
         }
-        let mut order = vec![0; groups.len()];
-        for (row, &group) in groups.iter().enumerate() {
+        let (mut rows, mut places) = (vec![0; groups.len()], vec![0; groups.len()]);
+        for (row, (&group, own)) in groups.iter().zip(&mut places).enumerate() {
             let place = &mut starts[group as usize];
-            order[*place] = row as u32;
+            rows[*place] = row as u32;
+            *own = *place as u32;
             *place += 1;
         }
-        Self { first, order: Some(order), ends }
+        Self { first, order: Some(Order { rows, places }), ends }
     }
 
-    /// The rows of the piece to gather, in order, if rows are to be moved.
+    /// The place of each row of the piece, if rows are to be moved.
     #[must_use]
-    pub fn order(&self) -> Option<&[u32]> {
-        self.order.as_deref()
+    pub fn places(&self) -> Option<&[u32]> {
+        self.order.as_ref().map(|order| &order.places[..])
     }
 
     /// Row of the batch at a place.
     #[must_use]
     pub fn row(&self, place: usize) -> usize {
-        self.first + self.order.as_ref().map_or(place, |order| order[place] as usize)
+        self.first + self.order.as_ref().map_or(place, |order| order.rows[place] as usize)
     }
 
-    /// The places of each run.
-    pub fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+    /// The runs, given the group of each row of the batch.
+    #[must_use]
+    pub fn group_runs(&self, groups: &[u32]) -> Vec<GroupRun> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(self.ends.iter().copied()).map(|(start, end)| start..end)
+        starts.zip(&self.ends).map(|(start, &end)| (groups[self.row(start)], start..end)).collect()
     }
+}
+
+/// Parts runs between at most so many threads: each gets groups of its own, numbered behind those of the thread before,
+/// and about as many rows. One gets all where a group comes back, as a group's rows depend on those before.
+#[must_use]
+pub fn shares(runs: &[GroupRun], threads: usize) -> Vec<&[GroupRun]> {
+    let rows = runs.last().map_or(0, |(_, places)| places.end);
+    let count = threads.min(rows / ROWS_OF_SHARE);
+    if count < 2 || !runs.is_sorted_by(|(before, _), (group, _)| before < group) {
+        return vec![runs];
+    }
+    let mut rest = runs;
+    let shares = (1..=count).map(|share| {
+        // A run goes where its middle lies.
+        let end = rest.partition_point(|(_, places)| (places.start + places.end) * count <= 2 * rows * share);
+        rest.split_off(..end).unwrap_or_default()
+    });
+    shares.filter(|share| !share.is_empty()).collect()
 }
 
 /// Where each run of equal groups ends; none where there are more than `most`, which soon shows. Looks row by row only into
@@ -99,16 +139,49 @@ mod tests {
 
     /// Every row once, every run of one group, rows of a group in order.
     fn check(groups: &[u32]) -> usize {
-        let layout = Layout::new(groups, 7);
+        let layout = Layout::new(groups, 0);
+        assert!(groups.is_empty() || Layout::new(groups, 7).row(0) == layout.row(0) + 7);
         let mut seen = vec![];
-        for run in layout.runs() {
-            let rows: Vec<_> = run.map(|place| layout.row(place) - 7).collect();
-            assert!(rows.is_sorted() && rows.iter().all(|&row| groups[row] == groups[rows[0]]));
+        let runs = layout.group_runs(groups);
+        for (group, run) in &runs {
+            let rows: Vec<_> = run.clone().map(|place| layout.row(place)).collect();
+            assert!(rows.is_sorted() && rows.iter().all(|&row| groups[row] == *group));
             seen.extend(rows);
         }
         seen.sort_unstable();
         assert_eq!(seen, (0..groups.len()).collect::<Vec<_>>());
-        layout.runs().count()
+        runs.len()
+    }
+
+    #[test]
+    fn every_run_is_in_one_share() {
+        let runs = |rows: &[usize]| -> Vec<GroupRun> {
+            let ends = rows.iter().scan(0, |end, rows| {
+                *end += rows;
+                Some(*end)
+            });
+            ends.zip(rows).enumerate().map(|(group, (end, rows))| (3 * group as u32, end - rows..end)).collect()
+        };
+        for (rows, threads, expected) in [
+            (&[][..], 4, 1),
+            (&[ROWS_OF_SHARE], 4, 1),
+            (&[ROWS_OF_SHARE, ROWS_OF_SHARE], 1, 1),
+            (&[ROWS_OF_SHARE, ROWS_OF_SHARE], 4, 2),
+            (&[10 * ROWS_OF_SHARE, 1], 4, 2),
+            (&[1, 10 * ROWS_OF_SHARE], 4, 2),
+            (&[ROWS_OF_SHARE / 10; 100], 4, 4),
+        ] {
+            let runs = runs(rows);
+            let shares = shares(&runs, threads);
+            assert_eq!(shares.concat(), runs);
+            assert_eq!(shares.len(), expected);
+            let most = rows.iter().max().copied().unwrap_or_default();
+            let even = rows.iter().sum::<usize>() / shares.len() + most;
+            assert!(shares.iter().all(|share| share.iter().map(|(_, places)| places.len()).sum::<usize>() <= even));
+        }
+        let back =
+            [(0, 0..ROWS_OF_SHARE), (1, ROWS_OF_SHARE..2 * ROWS_OF_SHARE), (0, 2 * ROWS_OF_SHARE..3 * ROWS_OF_SHARE)];
+        assert_eq!(shares(&back, 4).len(), 1);
     }
 
     #[test]

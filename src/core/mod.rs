@@ -4,6 +4,7 @@
 //! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
 //! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then [`features`], [`windows`].
 
+pub mod arranged;
 pub mod bar;
 pub mod block;
 pub mod builder;
@@ -12,7 +13,6 @@ pub mod error;
 pub mod features;
 pub mod fixed;
 pub mod gaps;
-pub mod gather;
 pub mod layout;
 pub mod period;
 pub mod piece;
@@ -25,6 +25,7 @@ pub mod windows;
 #[cfg(test)]
 mod testing;
 
+pub use arranged::Arranged;
 pub use bar::{CloseReason, RangeBar};
 pub use block::{Block, Trade};
 pub use builder::{BarBuilder, CloseRule, ClosedBar};
@@ -32,8 +33,7 @@ pub use checkpoint::CheckpointError;
 pub use error::{Column, RowError, Rule, ThresholdError};
 pub use fixed::{Number, Numbers};
 pub use gaps::{Gap, GapFinder, Span};
-pub use gather::Gathered;
-pub use layout::Layout;
+pub use layout::{GroupRun, Layout, shares};
 pub use period::{Breaks, Length, Reset};
 pub use range::RangeRule;
 pub use trades::{Bits, TimeUnit, Trades};

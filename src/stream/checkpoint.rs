@@ -217,7 +217,7 @@ impl GroupedBars {
             parts: self.plan.parts.iter().map(|part| part.name().to_owned()).collect(),
             time: words("time", &self.time.dtype)?,
             keys: keys.map(|key| words(key.name(), key.dtype())).collect::<Result<_, _>>()?,
-            groups: self.machines.builders().len() as u64,
+            groups: self.machines.len() as u64,
         })
     }
 

@@ -1,11 +1,11 @@
 //! One state machine per group, and the way back where a push fails.
 
 use polars::prelude::IdxSize;
+use pyo3_polars::export::polars_core::runtime::RAYON;
 
-use crate::core::block::{Buffers, Seen};
-use crate::core::error::Rule;
+use super::worker::Worker;
 use crate::core::{
-    BarBuilder, Breaks, ClosedBar, Column, Layout, RangeRule, RowError, TimeUnit, Trade, Trades, WindowOptions,
+    BarBuilder, Breaks, ClosedBar, Layout, RangeRule, RowError, TimeUnit, Trade, Trades, WindowOptions, shares,
 };
 
 /// Rows of one group that follow each other, and the bars that they ended.
@@ -25,17 +25,27 @@ pub struct Run<'a> {
 /// A transaction begins with every push. The first time that it touches a group, the group's machine is copied; a push
 /// that fails puts the copies back.
 pub struct Machines {
-    parameters: Parameters,
-    builders: Vec<BarBuilder<RangeRule>>,
-    /// The push that last added rows to the group.
-    touched: Vec<u64>,
+    terms: Terms,
+    machines: Vec<Machine>,
+    /// One at least; more where groups are pushed side by side.
+    workers: Vec<Worker>,
+}
+
+/// What holds for every machine.
+pub(super) struct Terms {
+    pub(super) parameters: Parameters,
     /// Number of the push.
-    push: u64,
-    copies: Option<Copies>,
+    pub(super) push: u64,
+    pub(super) pushes: Pushes,
     /// Whether rows at or before what was seen are dropped.
-    skip_overlap: bool,
-    buffers: Buffers,
-    closed: Vec<ClosedBar>,
+    pub(super) skip_overlap: bool,
+}
+
+/// The machine of one group.
+pub(super) struct Machine {
+    pub(super) builder: BarBuilder<RangeRule>,
+    /// The push that last added rows.
+    pub(super) touched: u64,
 }
 
 /// What every machine is told.
@@ -51,16 +61,9 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    fn builder(&self) -> BarBuilder<RangeRule> {
+    pub(super) fn builder(&self) -> BarBuilder<RangeRule> {
         BarBuilder::new(&self.rules, self.breaks, self.unit, self.windows)
     }
-}
-
-/// Machines as they were before a push; those beyond `len` are memory for the next one.
-#[derive(Default)]
-struct Copies {
-    machines: Vec<(IdxSize, BarBuilder<RangeRule>)>,
-    len: usize,
 }
 
 /// Whether a group's first row is held against what was seen before: at every push, or only where a state was restored.
@@ -75,42 +78,40 @@ pub enum Pushes {
 impl Machines {
     /// No group yet.
     pub fn new(parameters: Parameters, pushes: Pushes, skip_overlap: bool) -> Self {
-        Self {
-            parameters,
-            builders: Vec::new(),
-            touched: Vec::new(),
-            push: 0,
-            copies: (pushes == Pushes::Whole).then(Copies::default),
-            skip_overlap,
-            buffers: Buffers::default(),
-            closed: Vec::new(),
-        }
+        let terms = Terms { parameters, push: 0, pushes, skip_overlap };
+        Self { terms, machines: Vec::new(), workers: vec![Worker::default()] }
     }
 
-    /// The machines, one a group.
-    pub fn builders(&self) -> &[BarBuilder<RangeRule>] {
-        &self.builders
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.machines.len()
     }
 
-    /// Another machine that has seen nothing.
+    /// What each group's bars are built by, in the order of the groups.
+    pub fn builders(&self) -> impl Iterator<Item = &BarBuilder<RangeRule>> {
+        self.machines.iter().map(|machine| &machine.builder)
+    }
+
+    /// Rows of a group so far.
+    pub fn rows(&self, group: IdxSize) -> u64 {
+        self.machines[group as usize].builder.seen().rows
+    }
+
+    /// Another group, of which nothing has been seen.
     pub fn add_group(&mut self) -> &mut BarBuilder<RangeRule> {
-        self.builders.push(self.parameters.builder());
-        self.touched.push(0);
-        let last = self.builders.len() - 1;
-        &mut self.builders[last]
+        let machine = Machine { builder: self.terms.parameters.builder(), touched: 0 };
+        &mut self.machines.push_mut(machine).builder
     }
 
     /// Begins a push.
     pub fn begin(&mut self) {
-        self.push += 1;
-        if let Some(copies) = &mut self.copies {
-            copies.len = 0;
-        }
+        self.terms.push += 1;
+        self.workers.iter_mut().for_each(Worker::begin);
     }
 
     /// Makes room for so many groups.
     pub fn grow(&mut self, groups: usize) {
-        while self.builders.len() < groups {
+        while self.machines.len() < groups {
             self.add_group();
         }
     }
@@ -118,45 +119,8 @@ impl Machines {
     /// Makes everything as it was before the push, when there were so many groups.
     #[cold]
     pub fn roll_back(&mut self, groups: usize) {
-        if let Some(copies) = &mut self.copies {
-            for (group, copy) in &copies.machines[..copies.len] {
-                self.builders[*group as usize].roll_back(copy);
-                self.touched[*group as usize] = 0;
-            }
-        }
-        self.builders.truncate(groups);
-        self.touched.truncate(groups);
-    }
-
-    /// Pushes rows of one group and returns how many of them were dropped as seen before, and the bars ended.
-    ///
-    /// # Errors
-    ///
-    /// The number of the first bad row among those given, and what is wrong with it.
-    pub fn push_rows(
-        &mut self,
-        group: IdxSize,
-        trades: Trades<'_>,
-    ) -> Result<(usize, &mut [ClosedBar]), (usize, RowError)> {
-        let mut seen = 0;
-        if self.is_fresh(group) {
-            let before = self.builders[group as usize].seen();
-            seen = before.overlap(&trades);
-            if seen > 0 && !self.skip_overlap {
-                return Err((0, overlap(trades.time[0], trades.agg_trade_id.map(|ids| ids[0]), before)));
-            }
-            if seen == trades.len() {
-                return Ok((seen, &mut []));
-            }
-            self.touch(group);
-        }
-        self.closed.clear();
-        let builder = &mut self.builders[group as usize];
-        let rows_before = builder.seen().rows;
-        match builder.push(trades.slice(seen..trades.len()), &mut self.buffers, &mut self.closed) {
-            Ok(()) => Ok((seen, &mut self.closed)),
-            Err(error) => Err((seen + (error.row - rows_before) as usize, error)),
-        }
+        self.workers.iter().for_each(|worker| worker.roll_back(&mut self.machines));
+        self.machines.truncate(groups);
     }
 
     /// Pushes one trade of a group and returns the bars ended.
@@ -165,79 +129,49 @@ impl Machines {
     ///
     /// What is wrong with the trade.
     pub fn push_trade(&mut self, group: IdxSize, trade: &Trade) -> Result<&mut [ClosedBar], RowError> {
-        let builder = &mut self.builders[group as usize];
-        if builder.try_extend(trade) {
-            return Ok(&mut []);
+        let machine = &mut self.machines[group as usize];
+        if machine.builder.try_extend(trade) {
+            Ok(&mut [])
+        } else {
+            self.workers[0].push_trade(&self.terms, group, machine, trade)
         }
-        let before = builder.seen();
-        if before.holds(trade.time, trade.agg_trade_id) {
-            return if self.skip_overlap { Ok(&mut []) } else { Err(overlap(trade.time, trade.agg_trade_id, before)) };
-        }
-        self.touch(group);
-        self.closed.clear();
-        self.builders[group as usize].push_trade(trade, &mut self.buffers, &mut self.closed)?;
-        Ok(&mut self.closed)
     }
 
-    /// Whether the group's next row is the first that is held against what was seen: that of a push, or, where pushes
-    /// are pieces of one input, the first behind a restored state.
-    fn is_fresh(&self, group: IdxSize) -> bool {
-        let touched = self.touched[group as usize];
-        if self.copies.is_some() { touched < self.push } else { touched == 0 }
-    }
-
-    /// Marks a group whose first row of a push is taken, and copies its machine.
-    fn touch(&mut self, group: IdxSize) {
-        if let Some(copies) = &mut self.copies {
-            copies.save(group, &mut self.builders[group as usize], &self.parameters);
-        }
-        self.touched[group as usize] = self.push;
-    }
-
-    /// Pushes each run of trades into the machine of its group; returns the earliest row that fails, of any group, with
-    /// its group.
+    /// Pushes each run of trades into the machine of its group, several groups side by side where there are rows enough;
+    /// returns the earliest row that fails, of any group.
     pub fn push_runs(
         &mut self,
-        trades: Trades<'_>,
+        trades: &Trades<'_>,
         groups: &[IdxSize],
         layout: &Layout,
         visit: &mut dyn FnMut(&mut Run<'_>),
     ) -> Option<(usize, RowError)> {
-        let mut failure: Option<(usize, RowError)> = None;
-        for rows in layout.runs() {
-            let group = groups[layout.row(rows.start)];
-            let first_bar = self.builders[group as usize].closed();
-            match self.push_rows(group, trades.slice(rows.clone())) {
-                Ok((seen, closed)) => {
-                    visit(&mut Run { group, rows: rows.start + seen..rows.end, first_bar, closed });
-                }
-                Err((row, error)) => {
-                    let row = layout.row(rows.start + row);
-                    if failure.is_none_or(|(first, _)| row < first) {
-                        failure = Some((row, error));
-                    }
-                }
-            }
+        let runs = layout.group_runs(groups);
+        let shares = shares(&runs, threads());
+        while self.workers.len() < shares.len() {
+            self.workers.push(Worker::default());
         }
-        failure
+        let terms = &self.terms;
+        if let [all] = &shares[..] {
+            self.workers[0].push_runs(terms, trades, layout, all, &mut self.machines, 0);
+        } else {
+            let (mut rest, mut first) = (&mut self.machines[..], 0);
+            RAYON.scope(|scope| {
+                for (share, worker) in shares.iter().zip(&mut self.workers) {
+                    // A share's groups are numbered behind those of the share before.
+                    let end = share.last().map_or(first, |(group, _)| *group as usize + 1);
+                    let machines = rest.split_off_mut(..end - first).unwrap_or_default();
+                    scope.spawn(move |_| worker.push_runs(terms, trades, layout, share, machines, first));
+                    first = end;
+                }
+            });
+        }
+        let workers = self.workers[..shares.len()].iter_mut();
+        workers.filter_map(|worker| worker.report(visit)).min_by_key(|(row, _)| *row)
     }
 }
 
-impl Copies {
-    fn save(&mut self, group: IdxSize, builder: &mut BarBuilder<RangeRule>, parameters: &Parameters) {
-        if self.len == self.machines.len() {
-            self.machines.push((group, parameters.builder()));
-        }
-        let (of, copy) = &mut self.machines[self.len];
-        *of = group;
-        builder.begin_push(copy);
-        self.len += 1;
-    }
-}
-
-#[cold]
-fn overlap(time: i64, id: Option<i64>, seen: &Seen) -> RowError {
-    let (last, last_id) = seen.last.unwrap_or_default();
-    let rule = Rule::Overlap { first: (time, id), seen: (last, id.and(Some(last_id))) };
-    RowError { column: Column::Time, row: seen.rows, rule }
+/// Threads between which groups are shared: those of Polars, whose number `POLARS_MAX_THREADS` sets.
+pub fn threads() -> usize {
+    RAYON.current_num_threads()
 }

@@ -245,9 +245,17 @@ impl ColumnIndex {
                 // Most pieces lie within a run: one test for all of it.
                 if let Some((word, code)) = last
                     && !array.has_nulls()
+                    && views[0].as_u128() == word
                     && views.iter().fold(0, |differs, view| differs | (view.as_u128() ^ word)) == 0
                 {
                     out.extend(std::iter::repeat_n(code, views.len()));
+                    row += views.len();
+                    continue;
+                }
+                // Where short strings interleave, no row waits for the one before.
+                if !array.has_nulls() && views.iter().all(|view| view.is_inline()) {
+                    out.extend(views.iter().map(|view| self.words.number(view.as_u128(), &mut self.len)));
+                    last = views.last().map(|view| view.as_u128()).zip(out.last().copied());
                     row += views.len();
                     continue;
                 }

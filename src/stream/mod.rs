@@ -8,22 +8,23 @@ mod options;
 mod push;
 mod python;
 mod trade;
+mod worker;
 
 use polars::prelude::*;
 
-use self::groups::{Machines, Parameters, Pushes, Run};
+use self::groups::{Machines, Parameters, Pushes, Run, threads};
 use self::keys::GroupIndex;
 use self::options::{Overlap, Plan, Rows, StreamOptions};
 pub use self::push::PushStream;
 pub use self::python::{
     GapStream, TradeStream, bar_columns, check_lookback, check_max_gap, check_threshold, period_bounds,
 };
-use crate::core::{Column as Part, Gathered, Layout, RowError};
+use crate::core::{Arranged, Column as Part, Layout, RowError};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
-/// Rows that are brought into the order of their groups at once: few enough that gathering them stays
+/// Rows for each thread that are brought into the order of their groups at once: few enough that they stay
 /// within the caches, which made interleaved groups a third faster.
 const PIECE_ROWS: usize = 8_192;
 
@@ -44,7 +45,7 @@ pub struct GroupedBars {
     time: TimeColumn,
     groups: GroupIndex,
     machines: Machines,
-    gathered: Gathered,
+    arranged: Arranged,
     /// Ended bars that nobody has taken yet, in their order.
     waiting: Vec<Emitted>,
     rows: u64,
@@ -82,9 +83,9 @@ impl GroupedBars {
         Ok(Self {
             groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
             machines: Machines::new(parameters, pushes, skip_overlap),
+            arranged: Arranged::default(),
             plan,
             time,
-            gathered: Gathered::default(),
             waiting: Vec::new(),
             rows: 0,
         })
@@ -152,7 +153,7 @@ impl GroupedBars {
     pub fn forming(&self) -> Result<DataFrame, FrameError> {
         let mut groups = Vec::new();
         let mut bars = Vec::new();
-        for (group, builder) in self.machines.builders().iter().enumerate() {
+        for (group, builder) in self.machines.builders().enumerate() {
             for (rule, bar) in builder.forming() {
                 groups.push(group as IdxSize);
                 bars.push(OutputBar {
@@ -197,7 +198,11 @@ impl GroupedBars {
         self.machines.grow(self.groups.len());
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
-        let piece = PIECE_ROWS.max(PIECE_ROWS_OF_GROUP * self.groups.len());
+        let piece = if Layout::is_in_runs(&groups[..end]) {
+            end.max(1) // nothing is arranged
+        } else {
+            (PIECE_ROWS * threads()).max(PIECE_ROWS_OF_GROUP * self.groups.len())
+        };
         let mut failure = None;
         if let Some(all) = columns.chunks().next() {
             let mut starts = (0..end).step_by(piece);
@@ -205,17 +210,16 @@ impl GroupedBars {
                 let rows = start..end.min(start + piece);
                 let layout = Layout::new(&groups[rows.clone()], start);
                 let trades = all.slice(rows);
-                let trades = match layout.order() {
-                    Some(order) => self.gathered.gather(&trades, order),
+                let trades = match layout.places() {
+                    Some(places) => self.arranged.arrange(&trades, places),
                     None => trades,
                 };
                 let plan = &self.plan;
-                failure = self.machines.push_runs(trades, &groups, &layout, &mut |run| visit(run, &layout, plan));
+                failure = self.machines.push_runs(&trades, &groups, &layout, &mut |run| visit(run, &layout, plan));
             }
         }
-        let unreadable = unreadable.map(|(row, column, rule)| {
-            (row, RowError { column, row: self.machines.builders()[groups[row] as usize].seen().rows, rule })
-        });
+        let unreadable = unreadable
+            .map(|(row, column, rule)| (row, RowError { column, row: self.machines.rows(groups[row]), rule }));
         match failure.or(unreadable) {
             Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row], error.row))),
             None => Ok(()),

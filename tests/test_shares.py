@@ -1,0 +1,124 @@
+"""Drive equivalence, threads: groups that are pushed side by side give what they give one after the other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import rangebar_polars as rb
+from tests._routes import assert_same_bars
+from tests._streams import whole
+
+ROWS = 60_000
+"""Some times the rows that make another thread worth its while."""
+
+SYMBOLS = [f"SYM{number}" for number in range(7)]
+
+OPTIONS: list[dict[str, Any]] = [
+    {"reset": "1d", "include_orphans": True},
+    {"intra": True, "lookback": 50},
+]
+
+
+def arranged(arrangement: str) -> pl.DataFrame:
+    trades = rb.datasets.sample_trades(ROWS, symbols=SYMBOLS)
+    match arrangement:
+        case "interleaved":
+            return trades.sort(pl.int_range(pl.len()).over("symbol"), maintain_order=True)
+        case "one run a group":
+            return trades.sort("symbol", maintain_order=True)
+        case "one large group":
+            return trades.with_columns(pl.when(pl.col("symbol") < "SYM5").then(pl.lit("BIG")).otherwise("symbol")).sort(
+                "timestamp", "agg_trade_id", maintain_order=True
+            )
+        case _:  # runs that come back
+            return trades.sort(pl.int_range(pl.len()).over("symbol") // 1_000, "symbol", maintain_order=True)
+
+
+@pytest.fixture(scope="module", params=["interleaved", "one run a group", "one large group", "runs that come back"])
+def trades(request: pytest.FixtureRequest) -> pl.DataFrame:
+    frame = arranged(request.param)
+    if request.param == "one large group":  # ids and times of several symbols are of one now
+        frame = frame.with_columns(pl.int_range(1, pl.len() + 1).alias("agg_trade_id"))
+        frame = frame.drop("first_trade_id", "last_trade_id")
+    return frame
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["reset", "windows"])
+def test_one_large_push_is_many_small_ones(trades: pl.DataFrame, options: dict[str, Any]) -> None:
+    large, small = (rb.BarStream([50, 250], by="symbol", **options) for _ in range(2))
+    at_once = large.push(trades)
+    in_pieces = [small.push(piece) for piece in trades.iter_slices(1_000)]
+    assert at_once.height > 100
+    assert_same_bars(at_once, pl.concat(in_pieces))
+    assert large.checkpoint() == small.checkpoint()
+    lazily = trades.rangebar.bars([50, 250], by="symbol", include_incomplete=True, **options)
+    assert_same_bars(whole([at_once], large.finish()), lazily)
+
+
+def test_bar_numbers_of_one_large_batch(trades: pl.DataFrame) -> None:
+    numbered = trades.rangebar.with_bar_id(50, by="symbol")
+    alone = [
+        trades.filter(symbol=symbol).rangebar.with_bar_id(50) for symbol in trades["symbol"].unique(maintain_order=True)
+    ]
+    assert_same_bars(
+        numbered.sort(pl.col("symbol").rank("dense"), maintain_order=True),
+        pl.concat(alone).sort(pl.col("symbol").rank("dense"), maintain_order=True),
+    )
+
+
+@pytest.mark.parametrize("bad", [(10, 59_990), (59_990, 10), (30_000,), (59_999,)])
+def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ...]) -> None:
+    """The first bad row is told, whichever thread finds it, and all threads' groups are as they were."""
+    stream = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    first, second = trades.head(1_000), trades.slice(1_000)
+    stream.push(first)
+    before = stream.checkpoint()
+    row = pl.int_range(pl.len())
+    broken = trades.with_columns(pl.when(row.is_in(bad)).then(-1.0).otherwise("price").alias("price")).slice(1_000)
+    earliest = min((position for position in bad if position >= 1_000), default=None)
+    if earliest is None:
+        pytest.skip("nothing is broken behind the first rows")
+    with pytest.raises(rb.RangeBarError, match=rf"row {earliest - 1_000} of the frame \(row .* of symbol="):
+        stream.push(broken)
+    assert stream.checkpoint() == before
+    untouched = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    untouched.push(first)
+    assert_same_bars(stream.push(second), untouched.push(second))
+
+
+COUNT = """
+import hashlib
+import polars as pl
+from tests.test_shares import arranged
+import rangebar_polars
+for arrangement in ("interleaved", "one run a group", "runs that come back"):
+    trades = arranged(arrangement)
+    bars = trades.rangebar.bars(50, by="symbol", intra=True, lookback=50, include_incomplete=True)
+    content = bars.rechunk().write_ipc(None).getvalue()
+    print(arrangement, bars.height, hashlib.sha256(content).hexdigest(), pl.thread_pool_size())
+"""
+
+
+def test_the_number_of_threads_does_not_show() -> None:
+    def said(threads: int) -> list[list[str]]:
+        run = subprocess.run(
+            [sys.executable, "-c", COUNT],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "POLARS_MAX_THREADS": str(threads)},
+        )
+        lines = [line.split() for line in run.stdout.splitlines()]
+        assert len(lines) == 3
+        assert {line.pop() for line in lines} == {str(threads)}
+        return lines
+
+    assert said(1) == said(2) == said(8)
