@@ -26,9 +26,12 @@ rust: $(VENV)/ready
 lint: $(VENV)/built
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m rangebar_polars.stubs --mypy build/stubs
 	$(BIN)/mypy
 	$(BIN)/mypy docs/*.py
 	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/pyright
 	$(BIN)/python -m mypy.stubtest rangebar_polars._internal
 

@@ -11,7 +11,7 @@ import argparse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import polars as pl
@@ -21,6 +21,8 @@ import rangebar_polars as rb
 FOLDER = Path(__file__).parent / "pictures"
 WIDTH = 660
 BTCUSDT = "BTCUSDT"
+PRICE = "price (USDT)"
+FONT = "Helvetica, Arial, sans-serif"
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 Chart: TypeAlias = Any
@@ -31,19 +33,19 @@ Chart: TypeAlias = Any
 class Colours:
     """What one half of the readers sees."""
 
+    theme: Literal["light", "dark"]
     text: str
     faint: str
     grid: str
     trades: str
-    up: str
-    down: str
     box: str
     edge: str
 
 
+UP, DOWN = "#1b9e77", "#d95f02"  # as `plot` draws them
 THEMES = {
-    "light": Colours("#22262e", "#6b7280", "#e5e7eb", "#64748b", "#0f9d76", "#d9534f", "#eef2ff", "#4f5bd5"),
-    "dark": Colours("#e4e7ee", "#9aa3b2", "#3a3f4b", "#94a3b8", "#2ec79b", "#ff7b73", "#2a2f45", "#8f9bff"),
+    "light": Colours("light", "#22262e", "#6b7280", "#e5e7eb", "#64748b", "#eef2ff", "#4f5bd5"),
+    "dark": Colours("dark", "#e4e7ee", "#9aa3b2", "#3a3f4b", "#94a3b8", "#2a2f45", "#8f9bff"),
 }
 
 
@@ -68,7 +70,7 @@ def range_bar(colours: Colours) -> Chart:
     across = alt.Scale(domain=[0, numbers[-1]], nice=False)
     up = alt.Scale(domain=[bar["open"] - 1.4 * reach, bar["open"] + 1.5 * reach], nice=False)
     x, begin = (alt.X(name, title="trades, in their order", scale=across) for name in ("trade:Q", "from:Q"))
-    y, low = (alt.Y(name, title="price", scale=up) for name in ("price:Q", "low:Q"))
+    y, low = (alt.Y(name, title=PRICE, scale=up) for name in ("price:Q", "low:Q"))
     levels = [bar["open"] + reach, bar["open"], bar["open"] - reach]
     names = ["open + 0.25 %", "open", "open - 0.25 %"]
     limits = pl.DataFrame({"price": levels, "from": 0, "trade": size - 1, "name": names})
@@ -79,7 +81,7 @@ def range_bar(colours: Colours) -> Chart:
             "name": ["the first trade opens the bar", "the first trade at or beyond a limit closes it"],
         }
     )
-    late = pl.DataFrame({"trade": [size + size // 12], "price": [bar["open"]], "name": ["the next bar"]})
+    late = pl.DataFrame({"trade": [size + size // 12], "price": [bar["open"] + reach / 2], "name": ["the next bar"]})
     own = pl.DataFrame({"from": [0], "trade": [size - 1], "low": [levels[2]], "price": [levels[0]]})
     return alt.layer(
         alt.Chart(own).mark_rect(color=colours.box).encode(x=begin, x2="trade", y=low, y2="price"),
@@ -88,7 +90,7 @@ def range_bar(colours: Colours) -> Chart:
         .mark_text(dy=-8, color=colours.edge)
         .encode(x=x, y=y, text="name"),
         alt.Chart(path).mark_line(interpolate="step-after", color=colours.trades, strokeWidth=1.2).encode(x=x, y=y),
-        alt.Chart(ends).mark_point(filled=True, size=75, opacity=1, color=colours.up).encode(x=x, y=y),
+        alt.Chart(ends).mark_point(filled=True, size=75, opacity=1, color=UP).encode(x=x, y=y),
         alt.Chart(ends.head(1)).mark_text(align="left", dx=8, dy=17, color=colours.text).encode(x=x, y=y, text="name"),
         alt.Chart(ends.tail(1))
         .mark_text(align="right", dx=-9, dy=15, color=colours.text)
@@ -111,9 +113,9 @@ def bars_over_trades(colours: Colours) -> Chart:
         .then(pl.lit("up"))
     )
     boxes = boxes.with_columns(kind=kind.otherwise(pl.lit("down")))
-    scale = alt.Scale(domain=["up", "down", "still forming"], range=[colours.up, colours.down, colours.faint])
+    scale = alt.Scale(domain=["up", "down", "still forming"], range=[UP, DOWN, colours.faint])
     x = alt.X("open_time:T", title="time (UTC)", axis=alt.Axis(format="%H:%M"))
-    y = alt.Y("low:Q", title="price", scale=alt.Scale(zero=False))
+    y = alt.Y("low:Q", title=PRICE, scale=alt.Scale(zero=False))
     box = alt.Chart(_naive(boxes)).encode(
         x=x, x2="close_time", y=y, y2="high", color=alt.Color("kind:N", scale=scale, title=None)
     )
@@ -124,17 +126,17 @@ def bars_over_trades(colours: Colours) -> Chart:
     ).properties(width=WIDTH, height=280)
 
 
-def range_and_time(colours: Colours) -> Chart:
+def range_and_time(_colours: Colours) -> Chart:
     """The same day in range bars and in as many bars of equal time."""
     trades = day()
     ranged = trades.rangebar.bars(250, features=[])
     timed = trades.group_by_dynamic("timestamp", every="24m", start_by="window").agg(
         open=pl.first("price"), high=pl.max("price"), low=pl.min("price"), close=pl.last("price")
     )
-    top = _candles(ranged, "close_time", colours).properties(
+    top = _candles(ranged, "close_time").properties(
         title=f"{ranged.height} range bars of 0.25 %, each where it closed", width=WIDTH, height=170
     )
-    bottom = _candles(timed, "timestamp", colours).properties(
+    bottom = _candles(timed, "timestamp").properties(
         title=f"{timed.height} time bars of 24 minutes", width=WIDTH, height=170
     )
     return alt.vconcat(top, bottom, spacing=18)
@@ -142,14 +144,14 @@ def range_and_time(colours: Colours) -> Chart:
 
 def data_flow(colours: Colours) -> Chart:
     """What comes in, the one machine in the middle, what comes out."""
-    columns = {"in": (0.0, 196.0), "core": (262.0, 398.0), "out": (464.0, 660.0)}
+    columns = {"in": (0.0, 200.0), "core": (258.0, 402.0), "out": (460.0, 660.0)}
     texts = {
         "in": [
             ("a lake of Parquet files", "scan_parquet(...)"),
             ("a frame", "pl.DataFrame"),
             ("a live feed", "push(frame), push_trade(...)"),
         ],
-        "core": [("one machine", "a forming bar per group")],
+        "core": [("one machine", "a forming bar a group")],
         "out": [
             ("bars, as a LazyFrame", "sink_parquet, collect"),
             ("features of each bar", "intra, lookback"),
@@ -157,49 +159,133 @@ def data_flow(colours: Colours) -> Chart:
             ("the bar of each trade", "with_bar_id, range_bar_id"),
         ],
     }
-    height, gap = 46.0, 14.0
+    height, gap = 50.0, 14.0
     total = 4 * height + 3 * gap
-    boxes: list[dict[str, float | str]] = []
+    boxes: list[Box] = []
     for column, entries in texts.items():
         tall = total if column == "core" else height
         top = (total - len(entries) * tall - (len(entries) - 1) * gap) / 2
         left, right = columns[column]
         for i, (title, detail) in enumerate(entries):
             y = top + i * (tall + gap)
-            boxes.append(
-                {
-                    "x": left,
-                    "x2": right,
-                    "y": y,
-                    "y2": y + tall,
-                    "cx": (left + right) / 2,
-                    "cy": y + tall / 2,
-                    "title": title,
-                    "detail": detail,
-                    "column": column,
-                }
-            )
-    frame = pl.DataFrame(boxes)
-    arrows = pl.concat(
-        [
-            frame.filter(column="in").select(x="x2", x2=pl.lit(columns["core"][0] - 7), y="cy"),
-            frame.filter(column="out").select(x=pl.lit(columns["core"][1]), x2=pl.col("x") - 7, y="cy"),
-        ]
-    )
-    place = alt.Scale(domain=[0, WIDTH], nice=False)
-    down = alt.Scale(domain=[total, 0], nice=False)
-    at_x, at_y = alt.X("x:Q", axis=None, scale=place), alt.Y("y:Q", axis=None, scale=down)
-    centre = {"x": alt.X("cx:Q", axis=None, scale=place), "y": alt.Y("cy:Q", axis=None, scale=down)}
-    named = alt.Chart(frame)
+            boxes.append(Box(left, right, y, y + tall, title, detail))
+    middle = [(box.y + box.y2) / 2 for box in boxes]
+    arrows = [(columns["in"][1], columns["core"][0] - 7, y) for y in middle[:3]]
+    arrows += [(columns["core"][1], columns["out"][0] - 7, y) for y in middle[4:]]
+    across = pl.DataFrame(arrows, schema=["x", "x2", "y"], orient="row")
     return alt.layer(
-        named.mark_rect(fill=colours.box, stroke=colours.edge, cornerRadius=6).encode(x=at_x, x2="x2", y=at_y, y2="y2"),
-        named.mark_text(dy=-7, fontSize=13, fontWeight="bold", color=colours.text).encode(**centre, text="title"),
-        named.mark_text(dy=10, fontSize=11, color=colours.faint).encode(**centre, text="detail"),
-        alt.Chart(arrows).mark_rule(color=colours.faint, strokeWidth=1.4).encode(x=at_x, x2="x2", y=at_y),
-        alt.Chart(arrows)
+        *_boxes(boxes, colours),
+        alt.Chart(across).mark_rule(color=colours.faint, strokeWidth=1.4).encode(x=_at("x"), x2="x2", y=_down("y")),
+        alt.Chart(across)
         .mark_point(shape="triangle-right", filled=True, size=70, opacity=1, color=colours.faint)
-        .encode(x=alt.X("x2:Q", axis=None, scale=place), y=at_y),
+        .encode(x=_at("x2"), y=_down("y")),
     ).properties(width=WIDTH, height=total)
+
+
+def architecture(colours: Colours) -> Chart:
+    """The layers, from what a user calls down to the rule, and who may know what."""
+    third, wide = 168.0, 528.0
+    left = [0.0, third + 12, 2 * (third + 12)]
+    step = (wide - 3 * 14) / 4
+    high = [0.0, 84.0, 168.0, 252.0, 338.0]  # where the layers begin, and the end
+    boxes = [
+        Box(left[0], left[0] + third, high[0], high[0] + 54, "lf.rangebar.bars(...)", "source.py: a lazy query"),
+        Box(left[1], left[1] + third, high[0], high[0] + 54, "rb.BarStream(...)", "stream.py: a live feed"),
+        Box(left[2], wide, high[0], high[0] + 54, "rb.range_bars, rb.ofi", "expressions.py, statistics/"),
+        Box(left[0], left[1] + third, high[1], high[1] + 54, "src/stream", "batches in, bars out, one state a group"),
+        Box(left[2], wide, high[1], high[1] + 54, "src/plugin", "a Struct in, a Series out"),
+        Box(0, wide, high[2], high[2] + 54, "src/frame", "Polars columns in and out: names, dtypes, nulls"),
+        *(
+            Box(i * (step + 14), i * (step + 14) + step, high[3], high[3] + 54, title, detail)
+            for i, (title, detail) in enumerate(
+                [
+                    ("fixed", "numbers to integers"),
+                    ("range", "which trade closes"),
+                    ("bar", "exact sums"),
+                    ("features", "columns"),
+                ]
+            )
+        ),
+    ]
+    below = [(x + third / 2, high[0] + 54, high[1] - 7) for x in left]
+    below += [(left[0] + third + 6, high[1] + 54, high[2] - 7), (left[2] + third / 2, high[1] + 54, high[2] - 7)]
+    below += [(wide / 2, high[2] + 54, high[3] - 22)]
+    beside = [(i * (step + 14) - 14, i * (step + 14) - 5, high[3] + 27) for i in (1, 2, 3)]
+    down = pl.DataFrame(below, schema=["x", "y", "y2"], orient="row")
+    across = pl.DataFrame(beside, schema=["x", "x2", "y"], orient="row")
+    frame = pl.DataFrame({"x": [-8.0], "x2": [wide + 8], "y": [high[3] - 15], "y2": [high[4]]})
+    known = pl.DataFrame(
+        {
+            "x": [wide + 22] * 3,
+            "y": [high[0] + 27, high[1] + 69, high[3] + 27],
+            "text": [
+                ["Python", "no arithmetic", "on trades"],
+                ["Rust", "with Polars"],
+                ["Rust, the standard", "library alone"],
+            ],
+        }
+    )
+    core = pl.DataFrame(
+        {"x": [wide / 2], "y": [high[3] + 70], "text": ["src/core: one state machine, BarBuilder, for every route"]}
+    )
+    arrow: Any = {"filled": True, "size": 60, "opacity": 1, "color": colours.faint}
+    line: Any = {"color": colours.faint, "strokeWidth": 1.4}
+    return alt.layer(
+        alt.Chart(frame)
+        .mark_rect(fill="transparent", stroke=colours.faint, strokeDash=[4, 4], cornerRadius=8)
+        .encode(x=_at("x"), x2="x2", y=_down("y"), y2="y2"),
+        *_boxes(boxes, colours),
+        alt.Chart(down).mark_rule(**line).encode(x=_at("x"), y=_down("y"), y2="y2"),
+        alt.Chart(down).mark_point(shape="triangle-down", **arrow).encode(x=_at("x"), y=_down("y2")),
+        alt.Chart(across).mark_rule(**line).encode(x=_at("x"), x2="x2", y=_down("y")),
+        alt.Chart(across).mark_point(shape="triangle-right", **arrow).encode(x=_at("x2"), y=_down("y")),
+        alt.Chart(known.explode("text").with_columns(pl.col("y") + 16 * (pl.int_range(pl.len()).over("y") - 0.5)))
+        .mark_text(align="left", fontSize=12, color=colours.faint)
+        .encode(x=_at("x"), y=_down("y"), text="text"),
+        alt.Chart(core).mark_text(fontSize=12, color=colours.text).encode(x=_at("x"), y=_down("y"), text="text"),
+    ).properties(width=WIDTH, height=high[4])
+
+
+def plotted(colours: Colours) -> Chart:
+    """What `plot` draws of the bars of the tutorial, in its own colours."""
+    trades = rb.datasets.sample_trades(200_000, symbols=[BTCUSDT, "ETHUSDT"])
+    bars = trades.rangebar.bars(100, by="symbol", include_incomplete=True)
+    return bars.rangebar.plot(
+        symbol=BTCUSDT, x="time", panels=["volume", "ofi"], width=590, height=240, theme=colours.theme
+    )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box with a title and what it is about."""
+
+    x: float
+    x2: float
+    y: float
+    y2: float
+    title: str
+    detail: str
+
+
+def _at(field: str) -> alt.X:
+    return alt.X(f"{field}:Q", axis=None, scale=alt.Scale(domain=[0, WIDTH], nice=False))
+
+
+def _down(field: str) -> alt.Y:
+    return alt.Y(f"{field}:Q", axis=None, scale=alt.Scale(reverse=True, nice=False, zero=False))
+
+
+def _boxes(boxes: list[Box], colours: Colours) -> list[Chart]:
+    frame = pl.DataFrame(boxes).with_columns(cx=(pl.col("x") + pl.col("x2")) / 2, cy=(pl.col("y") + pl.col("y2")) / 2)
+    named = alt.Chart(frame)
+    centre = {"x": _at("cx"), "y": _down("cy")}
+    return [
+        named.mark_rect(fill=colours.box, stroke=colours.edge, cornerRadius=6).encode(
+            x=_at("x"), x2="x2", y=_down("y"), y2="y2"
+        ),
+        named.mark_text(dy=-8, fontSize=14, fontWeight="bold", color=colours.text).encode(**centre, text="title"),
+        named.mark_text(dy=11, fontSize=12, color=colours.faint).encode(**centre, text="detail"),
+    ]
 
 
 PICTURES = {
@@ -207,21 +293,23 @@ PICTURES = {
     "bars_over_trades": bars_over_trades,
     "range_and_time": range_and_time,
     "data_flow": data_flow,
+    "architecture": architecture,
+    "plot": plotted,
 }
 
 
-def _candles(bars: pl.DataFrame, time: str, colours: Colours) -> Chart:
+def _candles(bars: pl.DataFrame, time: str) -> Chart:
     end = DAY + timedelta(days=1)
     domain = [alt.DateTime(year=t.year, month=t.month, date=t.day, utc=True) for t in (DAY, end)]
     frame = _naive(bars.select(pl.col(time).alias("time"), "open", "high", "low", "close"))
     scale = alt.Scale(type="utc", domain=domain, nice=False)
     base = alt.Chart(frame).encode(
-        x=alt.X("time:T", title=None, axis=alt.Axis(format="%H:%M"), scale=scale),
-        color=alt.condition("datum.close >= datum.open", alt.value(colours.up), alt.value(colours.down)),
+        x=alt.X("time:T", title="time (UTC)", axis=alt.Axis(format="%H:%M"), scale=scale),
+        color=alt.condition("datum.close >= datum.open", alt.value(UP), alt.value(DOWN)),
     )
     prices = alt.Scale(zero=False)
     return alt.layer(
-        base.mark_rule().encode(y=alt.Y("low:Q", title="price", scale=prices), y2="high"),
+        base.mark_rule().encode(y=alt.Y("low:Q", title=PRICE, scale=prices), y2="high"),
         base.mark_bar(size=5).encode(y=alt.Y("open:Q", scale=prices), y2="close"),
     )
 
@@ -232,7 +320,10 @@ def _naive(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def dressed(chart: Chart, colours: Colours, ground: str) -> Chart:
-    """The chart in the colours of its readers."""
+    """The chart in the colours of its readers, unless it has its own."""
+    if chart.config is not alt.Undefined:
+        chart.config.background, chart.config.aria, chart.config.font = ground, False, FONT
+        return chart
     axis = {
         **dict.fromkeys(("domainColor", "gridColor", "tickColor"), colours.grid),
         **dict.fromkeys(("labelColor", "titleColor"), colours.faint),
@@ -242,8 +333,9 @@ def dressed(chart: Chart, colours: Colours, ground: str) -> Chart:
     }
     return chart.configure(
         background=ground,
+        aria=False,  # the pages say what a picture shows
         padding=8,
-        font="Helvetica, Arial, sans-serif",
+        font=FONT,
         axis=axis,
         legend={"labelColor": colours.faint, "orient": "top", "labelFontSize": 12},
         text={"fontSize": 12},

@@ -1,6 +1,6 @@
 # ruff: noqa: INP001, S603
 """
-The tests against an installed wheel: `python scripts/test_wheel.py dist/*.whl [--polars 2.0.0] [arguments of pytest]`.
+The tests against an installed wheel: `python scripts/test_wheel.py dist/*.whl [arguments of pytest]`.
 
 Makes a new environment with the wheel, the wanted Polars and what the tests need, and a copy of the tests without the
 package beside it: what is imported can only be what was installed.
@@ -21,11 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("tests", "docs", "benches", "examples", "notebooks", "README.md", "pyproject.toml")
-# Builders and checkers of the source; `polars` has an option of its own.
+# Builders and checkers of the source; `polars` has an option of its own. Types are those of the wheel, and checked.
 NOT_NEEDED = {
     "maturin",
-    "mypy",
-    "pyright",
     "ruff",
     "pandas-stubs",
     "polars",
@@ -33,14 +31,18 @@ NOT_NEEDED = {
     "zizmor",
     "check-jsonschema",
 }
+# What needs Polars alone: for platforms on which the rest has no wheels.
+BARE = ("tests/test_expressions.py", "tests/test_source.py", "tests/test_checkpoint.py")
+NEEDED_BY_BARE = {"hypothesis", "pytest"}
 # They hold the source tree, not the wheel, against something.
 OF_THE_SOURCE = ("tests/test_site.py", "tests/test_release.py")
 
 
-def requirements() -> list[str]:
+def requirements(*, bare: bool) -> list[str]:
     """What the tests need, pinned as for development."""
     dev = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["dev"]
-    return [line for line in dev if re.split(r"[\[=<>~! ]", line)[0] not in NOT_NEEDED]
+    names = [(re.split(r"[\[=<>~! ]", line)[0], line) for line in dev]
+    return [line for name, line in names if (name in NEEDED_BY_BARE if bare else name not in NOT_NEEDED)]
 
 
 def main() -> int:
@@ -51,6 +53,7 @@ def main() -> int:
         "--polars", default="", metavar="VERSION", help="this one; without it the newest that is allowed"
     )
     parser.add_argument("--prefer-oldest", action="store_true", help="the oldest Polars that the wheel allows")
+    parser.add_argument("--bare", action="store_true", help="only the tests of what needs nothing but Polars")
     arguments, of_pytest = parser.parse_known_args()
     wanted = arguments.polars or (oldest_polars() if arguments.prefer_oldest else "")
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +61,8 @@ def main() -> int:
         venv.create(home, with_pip=True)
         python = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
         polars = f"polars=={wanted}" if wanted else "polars"
-        install = [python, "-m", "pip", "install", "--quiet", str(arguments.wheel.resolve()), polars, *requirements()]
+        needed = [str(arguments.wheel.resolve()), polars, *requirements(bare=arguments.bare)]
+        install = [python, "-m", "pip", "install", "--quiet", *needed]
         subprocess.run(install, check=True)
         project = Path(folder) / "project"
         project.mkdir()
@@ -74,8 +78,9 @@ def main() -> int:
         subprocess.run([python, "-c", said], cwd=project, check=True)
         ignored = [f"--ignore={name}" for name in OF_THE_SOURCE]
         everything = ["--pyargs", "rangebar_polars", "tests", "docs", "README.md"]
-        run = [python, "-m", "pytest", "-q", *ignored, *(of_pytest or everything)]
-        return subprocess.run(run, cwd=project, check=False).returncode
+        run = [python, "-m", "pytest", "-q", *ignored, *(of_pytest or (BARE if arguments.bare else everything))]
+        # Windows would read the tests' files as anything but UTF-8.
+        return subprocess.run(run, cwd=project, env={**os.environ, "PYTHONUTF8": "1"}, check=False).returncode
 
 
 def oldest_polars() -> str:

@@ -45,16 +45,17 @@ def test_it_is_kept_without_outputs(name: str) -> None:
 @pytest.mark.parametrize("data", ["real", "sample"])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(name: str, data: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Of a folder of its own the notebook finds no real data, and takes the sample."""
+    """In a folder with a day of trades, and in an empty one, where it takes the sample."""
     if data == "real":
-        request.getfixturevalue("shared")
+        day = request.getfixturevalue("shared") / "data/binance_spot_btcusdt_aggtrades_20240101/data.parquet"
+        (tmp_path / "day.parquet").symlink_to(day)
     notebook = _read(name)
-    folder = FOLDER if data == "real" else tmp_path
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = list(_outputs(notebook))
     assert not [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
     shown = [output.data for output in outputs if "data" in output]
     assert sum("vegaEmbed" in view.get("text/html", "") for view in shown) >= 3
+    assert not [view for view in shown if "0%|" in view["text/plain"]]  # bars of progress
     laws = [view["text/plain"] for view in shown if view["text/plain"] in ("True", "False")]
     assert "False" not in laws
     assert len(laws) == {"01_first_bars": 1, "03_streaming_and_state": 2}.get(name, 0)

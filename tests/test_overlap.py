@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -124,7 +125,7 @@ def test_skipping_needs_ids(absent: str | None) -> None:
     frame = trades_at((1, 1), (2, 2))
     frame = frame if absent is None else frame.drop(absent)
     options = {"agg_trade_id": None} if absent is None else {}
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: stream("skip", **options).push(frame),
         lambda: frame.rangebar.bars(250, time_unit="us", overlap="skip", state=rb.BarState(), **options),
     ]

@@ -107,7 +107,7 @@ def test_bars_do_not_depend_on_where_the_data_began(
 @given(case=broken_trades())
 def test_the_calendar_repeats_after_400_years(case: Trades) -> None:
     """Weeks too: 146,097 days are 20,871 weeks."""
-    unit = case.options.get("time_unit") or case.frame.schema["timestamp"].time_unit
+    unit = case.options.get("time_unit") or case.frame.schema["timestamp"].time_unit  # type: ignore[attr-defined]
     assume(unit != "ns")
     shift = ticks(dt.timedelta(days=146_097), unit)
 

@@ -142,6 +142,13 @@ def test_sums_are_bars_from_zero() -> None:
     assert view["encoding"]["y"]["scale"]["zero"] is True
 
 
+def test_axes_name_price_and_seconds() -> None:
+    views = _spec(plot(_bars(duration_us=[1e6, 2e9, 3e9, 4e9]), panels=["duration_us", "volume"]))["vconcat"]
+    assert {layer["encoding"]["y"]["title"] for layer in views[0]["layer"]} == {"price"}
+    assert "1e6" in views[1]["encoding"]["y"]["axis"]["labelExpr"]
+    assert "labelExpr" not in views[2]["encoding"]["y"]["axis"]
+
+
 def test_what_is_no_number_is_left_out() -> None:
     values = [None, float("nan"), float("inf"), -1.5]
     rows = _candles(plot(_bars(f=values), panels="f"))

@@ -57,6 +57,15 @@ def test_development_is_within_the_range_of_polars_and_both_ends_are_tested() ->
     assert {"newest", "oldest"} <= set(re.findall(r"polars: \[?(\w+)", workflow("tests.yml")))
 
 
+def test_the_documented_versions_are_those_that_are_declared() -> None:
+    project = toml("pyproject.toml")["project"]
+    for page in ("RELEASING.md", "docs/reference/index.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert f"`{project['dependencies'][0].removeprefix('polars')}`" in text
+        named = re.findall(r":: 3\.(\d+)", "\n".join(project["classifiers"]))
+        assert f"3.{named[0]} to 3.{named[-1]}" in text
+
+
 def test_the_fuzz_crate_is_no_part_of_what_is_shipped() -> None:
     assert toml("fuzz/Cargo.toml")["workspace"] == {}
     assert toml("fuzz/Cargo.toml")["dependencies"]["rangebar_polars"]["default-features"] is False

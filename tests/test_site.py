@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import zlib
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 
 import rangebar_polars as rb
+from rangebar_polars import backtesting, exports, plotting
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+MODULES = (rb.datasets, backtesting, exports, plotting)
+"""Modules whose functions are called by their names in them."""
 CLASSES = (rb.BarState, rb.BarStream, rb.DataFrameRangeBar, rb.ExprRangeBar, rb.LazyFrameRangeBar)
 
 
@@ -40,10 +44,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def public_names() -> Iterator[str]:
     """Names of the package as the reference calls them, methods of its classes included."""
     for name in rb.__all__:
-        if name == "datasets":
-            yield from (f"datasets.{function}" for function in rb.datasets.__all__)
-        elif name != "__version__":
+        if name not in {"datasets", "__version__"}:
             yield "gaps.gaps" if name == "gaps" else name  # `gaps` is also the module that it comes from
+    for module in MODULES:
+        functions = [name for name in module.__all__ if inspect.isfunction(getattr(module, name))]
+        yield from (f"{module.__name__.rpartition('.')[2]}.{name}" for name in functions)
     for kind in CLASSES:
         own = {name for base in kind.__mro__ if base is not object for name in vars(base)}
         yield from (f"{kind.__name__}.{name}" for name in sorted(own) if not name.startswith("_"))
@@ -67,8 +72,8 @@ def test_every_public_name_is_asked_for_once() -> None:
 
 
 def test_docstrings_leave_no_markup_of_another_kind_behind(site: Path) -> None:
-    for page in (site / "reference").rglob("*.html"):
-        assert not re.search(r":(class|func|meth|mod):|<autoref", page.read_text()), page
+    for page in site.rglob("*.html"):
+        assert not re.search(r":(class|func|meth|mod):|<autoref|<code>docs/|# doctest:", page.read_text()), page
 
 
 def test_the_search_finds_functions_and_columns(site: Path) -> None:
@@ -100,6 +105,12 @@ def test_pictures_are_those_of_the_script() -> None:
     assert {file.name for file in (DOCS / "pictures").iterdir()} == {
         f"{name}_{half}.svg" for name in names for half in ("light", "dark")
     }
+
+
+def test_the_architecture_leads_to_files_that_are_there() -> None:
+    named = re.findall(r"`((?:src|rangebar_polars)/[\w/.]*)`", (ROOT / "docs/architecture.md").read_text())
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def messages() -> Iterator[str]:

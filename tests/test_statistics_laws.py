@@ -52,7 +52,7 @@ def test_bars_are_the_expressions_over_their_trades(engine: Engine, case: Trades
     times = ["high_time", "low_time"]
     assert_same_bars(got.select(*keys, *times), bars.select(*keys, *times))
     for prefix, names, column in (
-        ("bar_features.", DTYPES["bar_features"].to_schema(), "{}"),
+        ("bar_features.", DTYPES["bar_features"].to_schema(), "{}"),  # type: ignore[attr-defined]
         ("window_features.", [n for n in STATISTICS if n not in ("vwap", "price_range")], "intra_{}"),
         ("horizon.", HORIZON, "intra_{}"),
         ("", [n for n in SINGLE if f"intra_{n}" in bars.columns and n in got.columns], "intra_{}"),

@@ -42,9 +42,10 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
     This is a label, not a feature: it looks ahead. It is known no earlier than the `close_time` of the n-th bar
     after, so between a training and a test set n bars must be left out.
 
-    The close is not always a price to trade at. Large orders fill in many trades of one time, and a bar closes in the
-    midst of them; what the rest of the order does is in this return, and a feature seems to foretell it. Count from the
-    first price after the bar instead: ``(pl.col("close").shift(-n) / pl.col("open").shift(-1) - 1).over("symbol")``.
+    The close is no price to trade at: it is the extreme of the bar's move, and the next trade follows within
+    milliseconds, mostly as a part of the same order. Returns of bars are all nearly of one size, so that these small
+    steps decide their ranks: after a bar that rose, the return from its close is a little higher. A feature that only
+    has the sign of the bar then seems to foretell it. Ask among bars of one direction, and from a later price.
 
     The return counts rows. Rows of several groups need `by`, or ``.over("symbol")`` behind the expression, or the
     return goes from one symbol to another. Where orphans were left out, or a weekend lies between two bars, the return

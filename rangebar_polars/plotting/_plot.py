@@ -1,0 +1,176 @@
+"""Candlesticks of bars, with panels of other columns below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import polars as pl
+
+from rangebar_polars._columns import missing_column
+from rangebar_polars._groups import check_complete, group_keys, one_group
+from rangebar_polars.exceptions import RangeBarError
+from rangebar_polars.plotting._candles import candles, fields
+from rangebar_polars.plotting._drawing import Drawing, themed, zoomable
+from rangebar_polars.plotting._options import OHLC, Axis, Theme
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["Axis", "Theme", "plot"]
+
+_TIMES: Final = ("open_time", "close_time")
+_LEAST_SIZE: Final = 50
+
+
+def plot(
+    bars: pl.LazyFrame | pl.DataFrame,
+    *,
+    x: Axis = "bar",
+    panels: str | Sequence[str] = ("volume",),
+    symbol: object | Mapping[str, object] = None,
+    max_bars: int = 2_000,
+    width: int = 800,
+    height: int = 300,
+    title: str | None = None,
+    theme: Theme | None = "light",
+) -> alt.VConcatChart:
+    """
+    Draw the bars of one symbol as candlesticks, with panels of other columns below.
+
+    Parameters
+    ----------
+    bars
+        Bars with at least `close_time`, `open`, `high`, `low`, `close` and the columns of `panels`.
+    x
+        "bar": one place a bar, by its number. "time": from `open_time` to `close_time`, in UTC, so that a bar is as
+        wide as it was slow; needs both as Datetime.
+    panels
+        Numeric columns, one panel each, in this order; `()` for none.
+    symbol
+        The group wanted, where there are several: as in :func:`rangebar_polars.backtesting.to_backtesting`.
+    max_bars
+        The most candles to draw. Of more bars, so many successive ones become one candle that at most `max_bars` are
+        left, and the subtitle says how many.
+    width, height
+        Pixels of the candlesticks, at least 50; each panel adds 70 and its title to the height.
+    title
+        Instead of the group and the number of bars.
+    theme
+        "light" or "dark"; None leaves background, text and grid to the theme that Altair has enabled, as a chart must
+        that is to stand beside another in one.
+
+    Returns
+    -------
+    altair.VConcatChart
+        A chart that a notebook shows, and that `save("bars.png")`, `save("bars.html")` and `properties(...)` go on
+        with. Scroll to zoom in, drag to move, hover to read a bar.
+
+    Raises
+    ------
+    RangeBarError
+        If a parameter is not what it must be, a column is missing or of the wrong type, the bars hold several groups
+        and `symbol` does not choose one, the group does not exist, or a price or time is null or NaN.
+    ModuleNotFoundError
+        If Altair is not installed: ``pip install "rangebar_polars[plot]"``.
+
+    Notes
+    -----
+    Bars that closed above their open or at it are green, others orange. Bars that no threshold ended are hollow, with a
+    mark below that names the `close_reason`: the orphans "reset" and "gap", and "end" for the bar still forming.
+
+    A panel shows bars from zero, or a line where zero is further from the values than they are from each other; sums
+    are always bars. A null, a NaN and an infinity are left out. Columns that end in `_us` have an axis in seconds.
+
+    Several bars in one candle have the first open, the last close, the extremes, the sums of volumes, turnovers, counts
+    and durations, and the mean of any other column; a mark says that one of them is an orphan.
+
+    Only the columns needed are computed and read, and the choice of the group is part of the query. The chart carries
+    its data, some 450 bytes a candle. PNG and SVG need `vl-convert-python`, which the extra installs.
+
+    Examples
+    --------
+    >>> import rangebar_polars as rb
+    >>> from rangebar_polars.plotting import plot
+    >>> trades = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT", "ETHUSDT"])
+    >>> bars = trades.lazy().rangebar.bars(100, by="symbol")
+    >>> chart = plot(bars, x="time", panels=["volume", "ofi"], symbol="ETHUSDT")
+    >>> len(chart.vconcat)
+    3
+    >>> chart.save("bars.html")  # doctest: +SKIP
+    """
+    altair = _altair()
+    lazy = bars.lazy()
+    schema = lazy.collect_schema()
+    names = [panels] if isinstance(panels, str) else list(panels)
+    _check_parameters(x, names, theme, max_bars=max_bars, width=width, height=height)
+    _check_columns(schema, x, names)
+    optional = [name for name in ("open_time", "close_reason") if name in schema]
+    frame = one_group(lazy, ["close_time", *OHLC, *optional, *names], symbol)
+    check_complete(frame, ["close_time", *OHLC, *(["open_time"] if x == "time" else [])])
+    frame = frame.sort("close_time", maintain_order=True)
+    size = max(1, -(-frame.height // max_bars))
+    rows = candles(frame, x, names, size)
+    drawing = Drawing(altair, x, width, rows)
+    lowest = names[-1] if names else None
+    views = altair.vconcat(
+        drawing.prices(height, lowest=lowest is None),
+        *(drawing.panel(field, name, lowest=name == lowest) for field, name in fields(names).items()),
+        data=altair.InlineData(values=rows.to_dicts()),
+        title=altair.Title(
+            title if title is not None else _title(frame, group_keys(schema)),
+            subtitle=f"each candle is {size} bars" if size > 1 else "",
+        ),
+        spacing=8,
+    )
+    chart: alt.VConcatChart = zoomable(views.resolve_scale(x="shared"), altair)
+    return chart if theme is None else themed(chart, altair, theme)
+
+
+def _altair() -> Any:  # noqa: ANN401  (types of Altair are its own affair)
+    try:
+        return import_module("altair")
+    except ModuleNotFoundError as error:
+        msg = 'plot() needs Altair: pip install "rangebar_polars[plot]"'
+        raise ModuleNotFoundError(msg, name=error.name) from error
+
+
+def _check_parameters(x: object, panels: list[str], theme: object, **sizes: object) -> None:
+    if x not in get_args(Axis):
+        msg = f'`x` must be "bar" or "time", got {x!r}'
+        raise RangeBarError(msg)
+    if theme is not None and theme not in get_args(Theme):
+        msg = f'`theme` must be "light", "dark" or None, got {theme!r}'
+        raise RangeBarError(msg)
+    if len(set(panels)) < len(panels):
+        msg = f"`panels` must name distinct columns, got {panels!r}"
+        raise RangeBarError(msg)
+    for name, value in sizes.items():
+        least = 1 if name == "max_bars" else _LEAST_SIZE
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            msg = f"`{name}` must be an integer of at least {least}, got {value!r}"
+            raise RangeBarError(msg)
+
+
+def _check_columns(schema: pl.Schema, x: Axis, panels: list[str]) -> None:
+    for name in (*(_TIMES if x == "time" else _TIMES[1:]), *OHLC, *panels):
+        if name not in schema:
+            raise missing_column(name, list(schema))
+    for name in (*OHLC, *panels):
+        if not schema[name].is_numeric():
+            msg = f"column `{name}` must be numeric, got {schema[name]}"
+            raise RangeBarError(msg)
+    for name in _TIMES if x == "time" else ():
+        if schema[name] != pl.Datetime:
+            msg = f'column `{name}` must be Datetime for x="time", got {schema[name]}'
+            raise RangeBarError(msg)
+
+
+def _title(frame: pl.DataFrame, keys: list[str]) -> str:
+    number = f"{frame.height:,} {'bar' if frame.height == 1 else 'bars'}"
+    if frame.is_empty():
+        return number
+    first = frame.row(0, named=True)
+    group = [f"{key} {first[key]}" if key == "threshold_dbps" else str(first[key]) for key in keys]
+    return ", ".join([*group, number])
