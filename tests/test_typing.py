@@ -7,9 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import pytest
@@ -105,6 +106,79 @@ def test_with_stubs_the_namespace_is_understood(
     stubs.write_stubs(tmp_path / "typings", mypy=checker is mypy)
     monkeypatch.setenv("MYPYPATH", "typings")
     assert checker(tmp_path) == wanted(REGISTERED)
+
+
+class Editor:
+    """The least that an editor says to pyright's language server, which Pylance is made of."""
+
+    def __init__(self, folder: Path) -> None:
+        self._uri = folder.as_uri()
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "pyright.langserver", "--stdio"],
+            cwd=folder,
+            env={**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._impatience = threading.Timer(120, self._server.kill)
+        self._impatience.start()
+        opened = [{"uri": self._uri, "name": folder.name}]
+        self._ask("initialize", {"processId": None, "capabilities": {}, "rootUri": None, "workspaceFolders": opened})
+        self._say({"method": "initialized", "params": {}})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._impatience.cancel()
+        self._server.kill()
+        self._server.communicate()
+
+    def completions(self, text: str) -> set[str]:
+        """What may follow the end of a file."""
+        document = {"uri": f"{self._uri}/use.py"}
+        opened = {**document, "languageId": "python", "version": 1, "text": text}
+        self._say({"method": "textDocument/didOpen", "params": {"textDocument": opened}})
+        lines = text.splitlines()
+        end = {"line": len(lines) - 1, "character": len(lines[-1])}
+        found = self._ask("textDocument/completion", {"textDocument": document, "position": end})
+        self._say({"method": "textDocument/didClose", "params": {"textDocument": document}})
+        return {item["label"] for item in (found or {}).get("items", [])}
+
+    def _say(self, message: dict[str, Any]) -> None:
+        assert self._server.stdin is not None
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self._server.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self._server.stdin.flush()
+
+    def _ask(self, method: str, params: dict[str, Any]) -> Any:
+        self._say({"id": method, "method": method, "params": params})
+        while (heard := self._hear()).get("id") != method:
+            if "id" in heard:  # it asks too; we have nothing to tell
+                self._say({"id": heard["id"], "result": None})
+        return heard["result"]
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._server.stdout is not None
+        head = b"".join(iter(self._server.stdout.readline, b"\r\n"))
+        length = re.search(rb"Content-Length: (\d+)", head)
+        assert length is not None, "the language server is gone"
+        heard: dict[str, Any] = json.loads(self._server.stdout.read(int(length[1])))
+        return heard
+
+
+def test_an_editor_completes_the_namespace(tmp_path: Path) -> None:
+    pytest.importorskip("pyright")
+    stubs.write_stubs(tmp_path / "typings")
+    with Editor(tmp_path) as editor:
+        for expression, method in (
+            ("pl.LazyFrame().filter(a=1)", "bars"),
+            ("pl.DataFrame().head()", "to_backtesting"),
+            ('pl.col("price").cast(pl.Float64)', "kaufman_er"),
+        ):
+            start = f"import polars as pl\nimport rangebar_polars as rb\n{expression}."
+            assert "rangebar" in editor.completions(start), expression
+            assert method in editor.completions(f"{start}rangebar."), expression
 
 
 def test_every_public_type_is_known(tmp_path: Path) -> None:
