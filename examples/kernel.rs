@@ -8,8 +8,7 @@
 
 use std::time::Instant;
 
-use rangebar_polars::core::block::Buffers;
-use rangebar_polars::core::{BarBuilder, Bits, Breaks, Numbers, RangeRule, TimeUnit, Trades, WindowOptions};
+use rangebar_polars::core::{BarBuilder, Bits, Breaks, Buffers, Numbers, RangeRule, TimeUnit, Trades, WindowOptions};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>().expect("a number"));

@@ -354,6 +354,6 @@ def test_annualised_figures_come_from_calendar_days() -> None:
     equity = statistics["_equity_curve"]["Equity"]
     daily = equity.groupby(equity.index.floor("D")).last()
     growth = (daily.iloc[-1] / daily.iloc[0]) ** (1 / (len(daily) - 1))
-    weekend = (data.index.to_series().dt.dayofweek >= 5).mean() > 2 / 7 * 0.6
+    weekend = (data.index.to_series().dt.day_of_week >= 5).mean() > 2 / 7 * 0.6
     expected = (growth ** (365 if weekend else 252) - 1) * 100
     assert statistics["Return (Ann.) [%]"] == pytest.approx(expected, rel=1e-6)

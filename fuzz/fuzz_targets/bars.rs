@@ -5,9 +5,8 @@
 
 use drawn::{Columns, Forms, Parameters, Step};
 use libfuzzer_sys::fuzz_target;
-use rangebar_polars::core::block::{Buffers, Trade};
 use rangebar_polars::core::checkpoint::Reader;
-use rangebar_polars::core::{BarBuilder, ClosedBar, RangeRule, RowError, Trades};
+use rangebar_polars::core::{BarBuilder, Buffers, ClosedBar, RangeRule, RowError, Trade, Trades};
 
 /// Everything that can be seen of a builder and of the bars that it closed.
 fn seen(builder: &BarBuilder<RangeRule>, closed: &[ClosedBar]) -> String {

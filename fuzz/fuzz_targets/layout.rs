@@ -1,27 +1,34 @@
-//! Any groups in any order: every row is in one run, a run is of one group, and a group's rows stay in order.
+//! Any groups in any order: every row is in one run, a run is of one group, and a group's rows stay in order; every run
+//! is in one share.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rangebar_polars::core::Layout;
+use rangebar_polars::core::{Layout, shares};
 
-fuzz_target!(|input: (u16, u8, Vec<(u8, u8)>)| {
-    let (first, among, runs) = input;
+fuzz_target!(|input: (u16, u8, u8, Vec<(u8, u16)>)| {
+    let (first, among, threads, runs) = input;
+    let (first, threads) = (usize::from(first), usize::from(threads).max(1));
     let group = |group: u8| u32::from(group % among.max(1));
-    let groups: Vec<_> = runs.iter().flat_map(|&(of, rows)| vec![group(of); usize::from(rows)]).collect();
-    let layout = Layout::new(&groups, usize::from(first));
+    let mut groups = vec![0; first];
+    groups.extend(runs.iter().flat_map(|&(of, rows)| vec![group(of); usize::from(rows)]));
+    let layout = Layout::new(&groups[first..], first);
+    let runs = layout.group_runs(&groups);
     let mut rows_of = vec![vec![]; 256];
     let mut order = vec![];
-    for run in layout.runs() {
-        let rows: Vec<_> = run.map(|place| layout.row(place) - usize::from(first)).collect();
-        assert!(!rows.is_empty() && rows.iter().all(|&row| groups[row] == groups[rows[0]]));
-        rows_of[groups[rows[0]] as usize].extend_from_slice(&rows);
+    for (group, places) in &runs {
+        let rows: Vec<_> = places.clone().map(|place| layout.row(place)).collect();
+        assert!(!rows.is_empty() && rows.iter().all(|&row| groups[row] == *group));
+        rows_of[*group as usize].extend_from_slice(&rows);
         order.extend(rows);
     }
     assert!(rows_of.iter().all(|rows| rows.is_sorted()));
-    if let Some(places) = layout.order() {
-        assert!(order.iter().eq(places.iter().map(|&row| row as usize).collect::<Vec<_>>().iter()));
+    if let Some(places) = layout.places() {
+        assert!(places.iter().enumerate().all(|(row, &place)| order[place as usize] == first + row));
     }
     order.sort_unstable();
-    assert!(order.into_iter().eq(0..groups.len()));
+    assert!(order.into_iter().eq(first..groups.len()));
+    let shares = shares(&runs, threads);
+    assert!(shares.len() <= threads && shares.concat() == runs);
+    assert!(shares.windows(2).all(|pair| pair[0].last().map(|run| run.0) < pair[1].first().map(|run| run.0)));
 });

@@ -5,7 +5,7 @@
 
 use drawn::{Columns, Forms, Parameters, Step};
 use libfuzzer_sys::fuzz_target;
-use rangebar_polars::core::block::Buffers;
+use rangebar_polars::core::Buffers;
 use rangebar_polars::core::checkpoint::Reader;
 
 /// A place in the saved state, what is written there, and whether all of it is.

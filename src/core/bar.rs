@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Seen, Trade};
+use super::block::Block;
 use super::error::{Column, RowError, Rule};
 use super::fixed::{Number, from_fixed};
 use super::piece::{Piece, Sums};
+use super::seen::Seen;
+use super::trade::Trade;
 use super::trades::TimeUnit;
 
 /// Why a bar ended.

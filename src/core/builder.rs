@@ -4,12 +4,15 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::bar::{CloseReason, RangeBar};
-use super::block::{Block, Buffers, ROWS, Seen, Trade};
+use super::block::Block;
 use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::RowError;
 use super::fixed::Numbers;
+use super::load::Buffers;
 use super::period::{Breaks, Period};
-use super::piece::Piece;
+use super::piece::ROWS;
+use super::seen::Seen;
+use super::trade::Trade;
 use super::trades::{Bits, TimeUnit, Trades};
 use super::windows::{WindowOptions, WindowValues, Windows};
 
@@ -53,7 +56,7 @@ impl ClosedBar {
 /// that windows still need, whatever the number of trades pushed, so how the input is split never changes a bit.
 ///
 /// ```
-/// use rangebar_polars::core::{BarBuilder, Breaks, Numbers, RangeRule, TimeUnit, Trades, WindowOptions, block::Buffers};
+/// use rangebar_polars::core::{BarBuilder, Breaks, Buffers, Numbers, RangeRule, TimeUnit, Trades, WindowOptions};
 ///
 /// let rule = RangeRule::new(1_000, true)?;
 /// let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds, WindowOptions::default());
@@ -175,6 +178,9 @@ impl<R: CloseRule> BarBuilder<R> {
         self.seen = Seen::load(from)?;
         for track in &mut self.tracks {
             track.closed = from.take()?;
+            if track.closed > self.seen.rows {
+                return Err(CheckpointError::Impossible);
+            }
             track.forming = None;
             if from.take()? {
                 let bar = RangeBar::load(from, &self.seen, self.unit)?;
@@ -349,7 +355,7 @@ impl<R: CloseRule> Track<R> {
             let closing = self.rule.closing_row(limits, block, search..rows.end);
             let end = closing.map_or(rows.end, |closing| closing + 1);
             let taken = row..end;
-            let piece = Piece::of(block, taken.clone());
+            let piece = block.piece(taken.clone());
             bar.extend(block, taken, &piece, unit)?;
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;

@@ -5,8 +5,8 @@
 use std::fmt;
 
 use super::bar::{CloseReason, RangeBar};
-use super::block::Seen;
 use super::piece::Sums;
+use super::seen::Seen;
 use super::trades::TimeUnit;
 
 /// Why bytes are not a state.
@@ -134,6 +134,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// More rows than this no group has: what rows are counted by can then not overflow.
+const MAX_ROWS: u64 = 1 << 62;
+
 impl Seen {
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         let (time, id) = self.last.unwrap_or_default();
@@ -144,6 +147,9 @@ impl Seen {
 
     pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, CheckpointError> {
         let (rows, last) = (from.take()?, (from.take()?, from.take()?));
+        if rows > MAX_ROWS {
+            return Err(CheckpointError::Impossible);
+        }
         Ok(Self { rows, last: (rows > 0).then_some(last) })
     }
 }
@@ -238,7 +244,7 @@ static CRC: [u64; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::block::Buffers;
+    use crate::core::Buffers;
     use crate::core::{BarBuilder, Breaks, Numbers, RangeRule, Trades, WindowOptions};
 
     fn builder() -> BarBuilder<RangeRule> {
@@ -306,6 +312,11 @@ mod tests {
         };
         for (place, what) in [(0, "rows"), (8, "last time"), (bar + 9, "open"), (bar + 17, "high"), (bar + 25, "low")] {
             assert_eq!(to_zero(place, 8), Err(CheckpointError::Impossible), "{what}");
+        }
+        for (place, what) in [(0, "more rows than fit"), (24, "more bars than rows")] {
+            let mut bytes = good.clone();
+            bytes[place..place + 8].fill(0xff);
+            assert_eq!(builder().load(&mut Reader::new(&bytes)), Err(CheckpointError::Impossible), "{what}");
         }
         let mut flag = good.clone();
         flag[bar] = 2;

@@ -2,7 +2,7 @@
 //!
 //! Standard library only. Slices and scalars come in, values go out; every route into Polars drives
 //! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
-//! [`fixed`], [`trades`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then [`features`], [`windows`].
+//! [`fixed`], [`trades`], [`seen`], [`load`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then [`features`], [`windows`].
 
 pub mod arranged;
 pub mod bar;
@@ -14,10 +14,13 @@ pub mod features;
 pub mod fixed;
 pub mod gaps;
 pub mod layout;
+pub mod load;
 pub mod period;
 pub mod piece;
 pub mod range;
+pub mod seen;
 mod simd;
+pub mod trade;
 pub mod trades;
 pub mod whole;
 pub mod windows;
@@ -27,15 +30,18 @@ mod testing;
 
 pub use arranged::Arranged;
 pub use bar::{CloseReason, RangeBar};
-pub use block::{Block, Trade};
+pub use block::Block;
 pub use builder::{BarBuilder, CloseRule, ClosedBar};
 pub use checkpoint::CheckpointError;
 pub use error::{Column, RowError, Rule, ThresholdError};
 pub use fixed::{Number, Numbers};
 pub use gaps::{Gap, GapFinder, Span};
 pub use layout::{GroupRun, Layout, shares};
+pub use load::Buffers;
 pub use period::{Breaks, Length, Reset};
 pub use range::RangeRule;
+pub use seen::Seen;
+pub use trade::Trade;
 pub use trades::{Bits, TimeUnit, Trades};
 pub use whole::WholeRule;
 pub use windows::{Lookback, WindowOptions, WindowValues};

@@ -1,10 +1,11 @@
 //! What rows of a block add to a bar that takes them: extremes, counts and exact sums, in vectors.
 
-use std::ops::Range;
-
-use super::block::{Block, Quantities, ROWS, trade_count};
 use super::fixed::{NARROW, SCALE, round};
 use super::simd::vectorised;
+use super::trade::trade_count;
+
+/// Rows of a block. With quantities below 2^51, volumes of a block fit 64 bits and turnovers 128.
+pub const ROWS: usize = 1024;
 
 /// Sums over trades that have a quantity, split by aggressor. All raw; the buyers' part is the rest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,24 +49,6 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// What some rows of a block, at least one, add.
-    #[must_use]
-    pub fn of(block: &Block<'_>, rows: Range<usize>) -> Self {
-        if let (Some(whole), true) = (block.whole, rows.len() == block.len()) {
-            return whole;
-        }
-        let price = &block.price[rows.clone()];
-        let seller = &block.seller.unwrap_or(&NO_SELLER)[rows.clone()];
-        let is_narrow = || block.whole.is_some() || price.iter().all(|&price| price < NARROW as i64);
-        let piece = match block.quantity {
-            Quantities::Narrow(quantity) if is_narrow() => fold_narrow(price, &quantity[rows.clone()], seller),
-            Quantities::Narrow(_) | Quantities::Wide(_) => Self { sums: None, ..fold_prices(price, seller) },
-            Quantities::Absent => fold_prices(price, seller),
-        };
-        let ids = block.trades.individual_ids;
-        piece.counting(ids.map(|(first, last)| (&first[rows.clone()], &last[rows.clone()])), seller)
-    }
-
     /// The same with the individual trades of its rows; without their ids a row is one.
     #[must_use]
     pub fn counting(self, ids: Option<(&[i64], &[i64])>, seller: &[i8]) -> Self {
@@ -103,7 +86,7 @@ vectorised! {
 
 vectorised! {
     /// Folds raw prices and quantities, all below 2^51, of at most a block of rows.
-    fn fold_narrow(price: &[i64], quantity: &[i64], seller: &[i8]) -> Piece {
+    pub fn fold_narrow(price: &[i64], quantity: &[i64], seller: &[i8]) -> Piece {
         let mut fold = Fold::default();
         for ((&price, &quantity), &seller) in price.iter().zip(quantity).zip(seller) {
             fold.add(price, quantity, seller);
@@ -114,7 +97,7 @@ vectorised! {
 
 vectorised! {
     /// Folds prices alone; all sums are zero.
-    fn fold_prices(price: &[i64], seller: &[i8]) -> Piece {
+    pub fn fold_prices(price: &[i64], seller: &[i8]) -> Piece {
         let mut fold = Fold::default();
         for (&price, &seller) in price.iter().zip(seller) {
             fold.add_price(price, seller);

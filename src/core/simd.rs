@@ -65,42 +65,12 @@ pub(crate) fn width() -> Width {
         false => Width::Any,
     };
     #[cfg(test)]
-    let width = width.min(tests::WIDEST.get());
+    let width = width.min(WIDEST.get());
     width
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
-mod tests {
-    use std::cell::Cell;
-
-    use super::{Width, width};
-    use crate::core::block::Buffers;
-    use crate::core::features::complexity::{Patterns, hurst};
-    use crate::core::testing::{Owned, walk};
-    use crate::core::{BarBuilder, Breaks, RangeRule, TimeUnit, WindowOptions};
-
-    thread_local! {
-        /// What this thread uses at most.
-        pub static WIDEST: Cell<Width> = const { Cell::new(Width::Avx512) };
-    }
-
-    #[test]
-    fn prop_every_width_gives_the_same_bits() {
-        let trades = Owned::walk(21, 20_000);
-        let price = walk(22, 20_000, 4_200_000_000_000, 1_000_000);
-        let run = |widest: Width| {
-            WIDEST.set(widest);
-            assert!(width() <= widest);
-            let rule = RangeRule::new(200, true).expect("a valid threshold");
-            let mut builder =
-                BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default());
-            let mut closed = Vec::new();
-            builder.push(trades.view(), &mut Buffers::default(), &mut closed).expect("valid trades");
-            let hurst: Vec<_> = (64..400).chain([20_000]).map(|rows| hurst(&price[..rows]).map(f64::to_bits)).collect();
-            (closed, builder.forming().next().map(|(_, bar)| *bar), hurst, Patterns::of(&price))
-        };
-        let any = run(Width::Any);
-        assert!(any.0.len() > 50, "the walk must close bars");
-        assert!(run(Width::Avx2) == any && run(Width::Avx512) == any);
-    }
+thread_local! {
+    /// What this thread uses at most.
+    pub static WIDEST: std::cell::Cell<Width> = const { std::cell::Cell::new(Width::Avx512) };
 }

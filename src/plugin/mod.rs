@@ -7,7 +7,7 @@ use polars::prelude::*;
 use pyo3_polars::derive::polars_expr;
 
 use self::kwargs::{BarIdKwargs, BarsKwargs, Parameters};
-use crate::core::block::Buffers;
+use crate::core::Buffers;
 use crate::core::{BarBuilder, ClosedBar, Column as Part, RangeRule, RowError, WindowOptions};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::parameters::window_options;

@@ -5,7 +5,7 @@ use pyo3_polars::derive::polars_expr;
 
 use super::fields;
 use super::kwargs::StatisticsKwargs;
-use crate::core::block::Buffers;
+use crate::core::Buffers;
 use crate::core::{BarBuilder, Breaks, Column as Part, RowError, TimeUnit as CoreUnit, WholeRule};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::parameters::window_options;

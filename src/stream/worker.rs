@@ -5,9 +5,8 @@ use std::ops::Range;
 use polars::prelude::IdxSize;
 
 use super::groups::{Machine, Parameters, Pushes, Run, Terms};
-use crate::core::block::{Buffers, Seen};
 use crate::core::error::Rule;
-use crate::core::{BarBuilder, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Trade, Trades};
+use crate::core::{BarBuilder, Buffers, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Seen, Trade, Trades};
 
 /// The memory of a thread, and what it made of its share.
 #[derive(Default)]

@@ -359,3 +359,27 @@ fn a_rule_that_closes_no_bar_takes_every_trade_into_one() {
     let forming: Vec<_> = builder.forming().map(|(_, bar)| bar.agg_record_count).collect();
     assert_eq!(forming, [2_000]);
 }
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn prop_every_width_gives_the_same_bits() {
+    use crate::core::features::complexity::{Patterns, hurst};
+    use crate::core::simd::{WIDEST, Width, width};
+    use crate::core::testing::walk;
+
+    let trades = Owned::walk(21, 20_000);
+    let price = walk(22, 20_000, 4_200_000_000_000, 1_000_000);
+    let run = |widest: Width| {
+        WIDEST.set(widest);
+        assert!(width() <= widest);
+        let rule = RangeRule::new(200, true).expect("a valid threshold");
+        let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default());
+        let mut closed = Vec::new();
+        builder.push(trades.view(), &mut Buffers::default(), &mut closed).expect("valid trades");
+        let hurst: Vec<_> = (64..400).chain([20_000]).map(|rows| hurst(&price[..rows]).map(f64::to_bits)).collect();
+        (closed, builder.forming().next().map(|(_, bar)| *bar), hurst, Patterns::of(&price))
+    };
+    let any = run(Width::Any);
+    assert!(any.0.len() > 50, "the walk must close bars");
+    assert!(run(Width::Avx2) == any && run(Width::Avx512) == any);
+}

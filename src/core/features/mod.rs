@@ -19,7 +19,7 @@ pub const EPS: f64 = f64::EPSILON;
 #[cfg(test)]
 mod tests {
     use super::{arrival, flow, impact};
-    use crate::core::block::Buffers;
+    use crate::core::load::Buffers;
     use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, TimeUnit, Trades, WindowOptions};
 
     /// The forming bar of some trades, each of which stands for two; a set bit is a sale.

@@ -9,12 +9,13 @@ pub use self::lookback::Lookback;
 use self::lookback::Sliding;
 use self::rows::{Columns, Rows};
 use super::bar::RangeBar;
-use super::block::{Block, Seen};
+use super::block::Block;
 use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::{Column, RowError, Rule};
 use super::features::statistic::{Statistic, Statistics, Values};
 use super::features::window::{OF_QUANTITIES, OF_ROWS, Totals, statistics};
 use super::fixed::{Number, from_fixed};
+use super::seen::Seen;
 use super::trades::TimeUnit;
 
 /// Rows from which it is worth looking whether some can be dropped.

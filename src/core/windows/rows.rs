@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::core::block::{Block, MAX_QUANTITY, Quantities};
+use crate::core::block::{Block, Quantities};
 use crate::core::checkpoint::{CheckpointError, Put, Reader};
 use crate::core::features::window::Window;
 use crate::core::fixed::NARROW;
+use crate::core::load::MAX_QUANTITY;
 
 /// Rows that follow each other. Numbered within the group; added at the end, dropped at the front.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::*;
-use crate::core::block::{Buffers, Quantities};
+use crate::core::Buffers;
+use crate::core::block::Quantities;
 use crate::core::features::complexity::Patterns;
 use crate::core::features::window::Window;
 use crate::core::period::{Length, Reset};
