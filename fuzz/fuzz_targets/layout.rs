@@ -13,7 +13,7 @@ fuzz_target!(|input: (u16, u8, u8, Vec<(u8, u16)>)| {
     let mut groups = vec![0; first];
     groups.extend(runs.iter().flat_map(|&(of, rows)| vec![group(of); usize::from(rows)]));
     let layout = Layout::new(&groups[first..], first);
-    let runs = layout.group_runs(&groups);
+    let runs = layout.group_runs(&groups[first..]);
     let mut rows_of = vec![vec![]; 256];
     let mut order = vec![];
     for (group, places) in &runs {

@@ -15,7 +15,7 @@ pub type GroupRun = (u32, Range<usize>);
 
 /// Rows of a piece of a batch, arranged in runs of one group.
 pub struct Layout {
-    /// First row of the piece.
+    /// Row of the batch that is the piece's first.
     first: usize,
     /// Where rows move; absent where each stays at its own place.
     order: Option<Order>,
@@ -32,7 +32,7 @@ struct Order {
 }
 
 impl Layout {
-    /// Arranges the rows of a piece, given the group of each and the first row.
+    /// Arranges the rows of a piece, given the group of each and the row of the batch that is its first.
     #[must_use]
     pub fn new(groups: &[u32], first: usize) -> Self {
         match run_ends(groups, groups.len() / LONG_RUN + 1) {
@@ -84,11 +84,11 @@ impl Layout {
         self.first + self.order.as_ref().map_or(place, |order| order.rows[place] as usize)
     }
 
-    /// The runs, given the group of each row of the batch.
+    /// The runs, given the group of each row of the piece.
     #[must_use]
     pub fn group_runs(&self, groups: &[u32]) -> Vec<GroupRun> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| (groups[self.row(start)], start..end)).collect()
+        starts.zip(&self.ends).map(|(start, &end)| (groups[self.row(start) - self.first], start..end)).collect()
     }
 }
 

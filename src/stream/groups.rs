@@ -3,22 +3,9 @@
 use polars::prelude::IdxSize;
 use pyo3_polars::export::polars_core::runtime::RAYON;
 
-use super::worker::Worker;
-use crate::core::{
-    BarBuilder, Breaks, ClosedBar, Layout, RangeRule, RowError, TimeUnit, Trade, Trades, WindowOptions, shares,
-};
-
-/// Rows of one group that follow each other, and the bars that they ended.
-pub struct Run<'a> {
-    /// The group.
-    pub group: IdxSize,
-    /// Places of the rows that were taken, in the layout.
-    pub rows: std::ops::Range<usize>,
-    /// Number of the bar that the first row is in, unless that row ends it as an orphan.
-    pub first_bar: u64,
-    /// Bars ended; their rows count from the start of the run.
-    pub closed: &'a mut [ClosedBar],
-}
+use super::machine::{Machine, Parameters, Pushes, Terms};
+use super::worker::{Run, Worker};
+use crate::core::{BarBuilder, ClosedBar, Layout, RangeRule, RowError, Trade, Trades, shares};
 
 /// The machines of all groups.
 ///
@@ -29,50 +16,6 @@ pub struct Machines {
     machines: Vec<Machine>,
     /// One at least; more where groups are pushed side by side.
     workers: Vec<Worker>,
-}
-
-/// What holds for every machine.
-pub(super) struct Terms {
-    pub(super) parameters: Parameters,
-    /// Number of the push.
-    pub(super) push: u64,
-    pub(super) pushes: Pushes,
-    /// Whether rows at or before what was seen are dropped.
-    pub(super) skip_overlap: bool,
-}
-
-/// The machine of one group.
-pub(super) struct Machine {
-    pub(super) builder: BarBuilder<RangeRule>,
-    /// The push that last added rows.
-    pub(super) touched: u64,
-}
-
-/// What every machine is told.
-pub struct Parameters {
-    /// The rules that close bars.
-    pub rules: Vec<RangeRule>,
-    /// What ends bars beside the rules.
-    pub breaks: Breaks,
-    /// The clock.
-    pub unit: TimeUnit,
-    /// Windows beside the bars.
-    pub windows: WindowOptions,
-}
-
-impl Parameters {
-    pub(super) fn builder(&self) -> BarBuilder<RangeRule> {
-        BarBuilder::new(&self.rules, self.breaks, self.unit, self.windows)
-    }
-}
-
-/// Whether a group's first row is held against what was seen before: at every push, or only where a state was restored.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Pushes {
-    /// Each stands for itself: it may fail and leave the state as it was, and must begin behind what was seen.
-    Whole,
-    /// Pieces of one input: a failure ends it.
-    Pieces,
 }
 
 impl Machines {
@@ -99,8 +42,7 @@ impl Machines {
 
     /// Another group, of which nothing has been seen.
     pub fn add_group(&mut self) -> &mut BarBuilder<RangeRule> {
-        let machine = Machine { builder: self.terms.parameters.builder(), touched: 0 };
-        &mut self.machines.push_mut(machine).builder
+        &mut self.machines.push_mut(Machine::new(&self.terms.parameters)).builder
     }
 
     /// Begins a push.
@@ -137,17 +79,18 @@ impl Machines {
         }
     }
 
-    /// Pushes each run of trades into the machine of its group, several groups side by side where there are rows enough;
-    /// returns the earliest row that fails, of any group.
+    /// Pushes each run of trades into the machine of its group, several groups side by side where there are threads and rows
+    /// enough; returns the earliest row that fails, of any group.
     pub fn push_runs(
         &mut self,
         trades: &Trades<'_>,
         groups: &[IdxSize],
         layout: &Layout,
+        threads: usize,
         visit: &mut dyn FnMut(&mut Run<'_>),
     ) -> Option<(usize, RowError)> {
         let runs = layout.group_runs(groups);
-        let shares = shares(&runs, threads());
+        let shares = shares(&runs, threads);
         while self.workers.len() < shares.len() {
             self.workers.push(Worker::default());
         }
@@ -169,9 +112,4 @@ impl Machines {
         let workers = self.workers[..shares.len()].iter_mut();
         workers.filter_map(|worker| worker.report(visit)).min_by_key(|(row, _)| *row)
     }
-}
-
-/// Threads between which groups are shared: those of Polars, whose number `POLARS_MAX_THREADS` sets.
-pub fn threads() -> usize {
-    RAYON.current_num_threads()
 }

@@ -4,32 +4,48 @@ mod checkpoint;
 mod gaps;
 mod groups;
 mod keys;
+mod machine;
 mod options;
 mod push;
 mod python;
+mod threads;
 mod trade;
 mod worker;
 
+use std::ops::Range;
+
 use polars::prelude::*;
 
-use self::groups::{Machines, Parameters, Pushes, Run, threads};
+use self::groups::Machines;
 use self::keys::GroupIndex;
+use self::machine::{Parameters, Pushes};
 use self::options::{Overlap, Plan, Rows, StreamOptions};
 pub use self::push::PushStream;
 pub use self::python::{
     GapStream, TradeStream, bar_columns, check_lookback, check_max_gap, check_threshold, period_bounds,
 };
+use self::threads::Threads;
+use self::worker::Run;
 use crate::core::{Arranged, Column as Part, Layout, RowError};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
-/// Rows for each thread that are brought into the order of their groups at once: few enough that they stay
-/// within the caches, which made interleaved groups a third faster.
+/// Rows that are brought into the order of their groups at once: few enough that they stay within the caches, which
+/// made interleaved groups a third faster.
 const PIECE_ROWS: usize = 8_192;
+
+/// Rows for each thread where there are several: enough to be worth waking it.
+const SHARED_PIECE_ROWS: usize = 32_768;
 
 /// Rows of a piece for each group that there is, so that runs stay long where groups are many.
 const PIECE_ROWS_OF_GROUP: usize = 64;
+
+/// Rows of a part of a batch, if it has as many: that is what frames of many short chunks are copied by.
+const LEAST_PART_ROWS: usize = 32_768;
+
+/// Rows of a part at most: what is kept for each of them must not grow with the batch.
+const MOST_PART_ROWS: usize = 1 << 20;
 
 /// An ended bar on its way out.
 struct Emitted {
@@ -46,6 +62,7 @@ pub struct GroupedBars {
     groups: GroupIndex,
     machines: Machines,
     arranged: Arranged,
+    threads: Threads,
     /// Ended bars that nobody has taken yet, in their order.
     waiting: Vec<Emitted>,
     rows: u64,
@@ -82,6 +99,7 @@ impl GroupedBars {
         };
         Ok(Self {
             groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
+            threads: Threads::new(&parameters, pushes),
             machines: Machines::new(parameters, pushes, skip_overlap),
             arranged: Arranged::default(),
             plan,
@@ -177,7 +195,11 @@ impl GroupedBars {
     fn drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
         let groups = self.groups.len();
         self.machines.begin();
-        let result = self.try_drive(batch, visit);
+        let (threads, begun) = self.threads.begin();
+        let result = self.try_drive(batch, threads, visit);
+        if batch.height() > 0 {
+            self.threads.end(begun);
+        }
         match result {
             Ok(()) => self.rows += batch.height() as u64,
             Err(_) => self.roll_back(groups)?,
@@ -192,41 +214,58 @@ impl GroupedBars {
         self.groups.truncate(groups)
     }
 
-    fn try_drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
-        let columns = self.read(batch)?;
-        let groups = self.groups.assign(batch)?;
+    fn try_drive(&mut self, batch: &DataFrame, threads: usize, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+        for rows in parts(batch, self.plan.names.get(Part::Time)) {
+            self.drive_part(&batch.slice(rows.start as i64, rows.len()), rows.start, threads, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the part of a batch that begins at a row.
+    fn drive_part(
+        &mut self,
+        part: &DataFrame,
+        first: usize,
+        threads: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), FrameError> {
+        let columns = self.read(part)?;
+        let groups = self.groups.assign(part)?;
         self.machines.grow(self.groups.len());
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
         let piece = if Layout::is_in_runs(&groups[..end]) {
             end.max(1) // nothing is arranged
         } else {
-            (PIECE_ROWS * threads()).max(PIECE_ROWS_OF_GROUP * self.groups.len())
+            let rows = if threads > 1 { threads * SHARED_PIECE_ROWS } else { PIECE_ROWS };
+            rows.max(PIECE_ROWS_OF_GROUP * self.groups.len())
         };
         let mut failure = None;
         if let Some(all) = columns.chunks().next() {
             let mut starts = (0..end).step_by(piece);
             while let (None, Some(start)) = (&failure, starts.next()) {
                 let rows = start..end.min(start + piece);
-                let layout = Layout::new(&groups[rows.clone()], start);
+                let groups = &groups[rows.clone()];
+                let layout = Layout::new(groups, first + start);
                 let trades = all.slice(rows);
                 let trades = match layout.places() {
                     Some(places) => self.arranged.arrange(&trades, places),
                     None => trades,
                 };
                 let plan = &self.plan;
-                failure = self.machines.push_runs(&trades, &groups, &layout, &mut |run| visit(run, &layout, plan));
+                let visit = &mut |run: &mut Run<'_>| visit(run, &layout, plan);
+                failure = self.machines.push_runs(&trades, groups, &layout, threads, visit);
             }
         }
         let unreadable = unreadable
-            .map(|(row, column, rule)| (row, RowError { column, row: self.machines.rows(groups[row]), rule }));
+            .map(|(row, column, rule)| (first + row, RowError { column, row: self.machines.rows(groups[row]), rule }));
         match failure.or(unreadable) {
-            Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row], error.row))),
+            Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row - first], error.row))),
             None => Ok(()),
         }
     }
 
-    /// The columns of a batch in one chunk.
+    /// Columns in one chunk.
     fn read(&self, batch: &DataFrame) -> Result<TradeColumns, FrameError> {
         let names = &self.plan.names;
         TradeColumns::new(names, &self.time, |part: Part| {
@@ -259,3 +298,22 @@ impl GroupedBars {
 
 /// What is done with each run of rows.
 type Visit<'a> = dyn FnMut(&mut Run<'_>, &Layout, &Plan) + 'a;
+
+/// Parts of a batch, one at least, together all of it. They end where chunks of a column end, so that few rows are copied,
+/// but in chunks that are longer than a part may be.
+fn parts(batch: &DataFrame, column: &str) -> Vec<Range<usize>> {
+    let chunks = batch.column(column).map(|column| column.as_materialized_series().chunk_lengths());
+    let mut parts = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for rows in chunks.into_iter().flatten() {
+        end += rows;
+        if end - start >= LEAST_PART_ROWS {
+            parts.extend((start..end).step_by(MOST_PART_ROWS).map(|at| at..end.min(at + MOST_PART_ROWS)));
+            start = end;
+        }
+    }
+    if start < end || parts.is_empty() {
+        parts.push(start..end);
+    }
+    parts
+}

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use polars::prelude::IdxSize;
 
-use super::groups::{Machine, Parameters, Pushes, Run, Terms};
+use super::machine::{Machine, Parameters, Pushes, Terms};
 use crate::core::error::Rule;
 use crate::core::{BarBuilder, Buffers, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Seen, Trade, Trades};
 
@@ -16,6 +16,18 @@ pub struct Worker {
     pushed: Vec<Pushed>,
     closed: Vec<ClosedBar>,
     failure: Option<(usize, RowError)>,
+}
+
+/// Rows of one group that follow each other, and the bars that they ended.
+pub struct Run<'a> {
+    /// The group.
+    pub group: IdxSize,
+    /// Places of the rows that were taken, in the layout.
+    pub rows: Range<usize>,
+    /// Number of the bar that the first row is in, unless that row ends it as an orphan.
+    pub first_bar: u64,
+    /// Bars ended; their rows count from the start of the run.
+    pub closed: &'a mut [ClosedBar],
 }
 
 /// A run that was pushed: its group, the places taken, the number of its first bar, and where its bars are.
@@ -145,17 +157,6 @@ impl Worker {
             self.copies.save(group, &mut machine.builder, &terms.parameters);
         }
         machine.touched = terms.push;
-    }
-}
-
-impl Terms {
-    /// Whether the next row is the first that is held against what was seen: that of a push, or, where pushes are pieces
-    /// of one input, the first behind a restored state.
-    fn is_fresh(&self, machine: &Machine) -> bool {
-        match self.pushes {
-            Pushes::Whole => machine.touched < self.push,
-            Pushes::Pieces => machine.touched == 0,
-        }
     }
 }
 
