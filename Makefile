@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test rust python lint bench docs pictures format clean
+.PHONY: help demo test rust python lint fuzz bench docs pictures format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ lint: $(VENV)/built
 
 python: $(VENV)/built
 	$(BIN)/pytest --cov --cov-report=term
+
+fuzz: $(VENV)/ready ## Each fuzz target for a minute, or for SECONDS=10 (needs a C++ compiler)
+	$(BIN)/python scripts/fuzz.py --seconds $(or $(SECONDS),60)
 
 bench: $(VENV)/built ## Benchmarks beside their floors (seconds a case; see benches/README.md)
 	$(BIN)/pytest benches --codspeed

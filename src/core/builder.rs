@@ -208,7 +208,15 @@ impl<R: CloseRule> BarBuilder<R> {
         let known = closed.len();
         for start in (0..trades.len()).step_by(ROWS) {
             let end = trades.len().min(start + ROWS);
-            self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
+            match buffers.load(trades.slice(start..end), &self.seen) {
+                Ok(block) => self.add(&block, start, closed)?,
+                Err(error) => {
+                    // The rows before may break a rule that only adding them shows.
+                    let end = start + (error.row - self.seen.rows) as usize;
+                    self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
+                    return Err(error);
+                }
+            }
         }
         if self.tracks.len() > 1 {
             closed[known..].sort_by_key(|closed| closed.row);

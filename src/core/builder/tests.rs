@@ -260,6 +260,12 @@ fn a_duration_beyond_64_bits_is_an_error_at_its_row() {
 }
 
 #[test]
+fn the_first_bad_row_is_told_whichever_rule_it_breaks() {
+    let error = failure(1.0, 1.0, &[0, i64::MAX, 1]).expect("a duration that does not fit, then a time that goes back");
+    assert_eq!((error.column, error.row), (Column::Time, 1));
+}
+
+#[test]
 fn no_price_touches_a_limit_beyond_64_bits() {
     let trades = Owned { time: vec![1, 2, 3], price: vec![9e10, 9.2e10, 9.2e10], ..Owned::default() };
     let view =
