@@ -2,8 +2,8 @@
 """
 Each fuzz target for a while, on the stable toolchain: `python scripts/fuzz.py --seconds 60 bars restore`.
 
-Needs a C++ compiler for libFuzzer. Without the address sanitizer, which needs a nightly toolchain (`cargo fuzz`), but with
-overflow checks and assertions: what is looked for are panics and broken laws. Inputs are kept under `target/fuzz`.
+Needs a C++ compiler for libFuzzer. Without the address sanitizer, which needs a nightly toolchain (`cargo fuzz`), but
+with overflow checks and assertions: what is looked for are panics and broken laws. Inputs are kept under `target/fuzz`.
 """
 
 from __future__ import annotations
