@@ -54,6 +54,7 @@ class LazyFrameRangeBar:
         time_unit: TimeUnit | None = None,
         state: BarState | bytes | None = None,
         overlap: Overlap = "error",
+        progress: bool = False,
     ) -> pl.LazyFrame:
         """
         Range bars of trades, streamed.
@@ -113,6 +114,9 @@ class LazyFrameRangeBar:
         overlap
             What becomes of trades that the state has already seen: "error", or "skip", which drops exactly those and
             needs `agg_trade_id`.
+        progress
+            Whether a bar on stderr, or in the notebook, shows the trades read so far and the time reached while the
+            query runs; by tqdm. The trades are counted before: of Parquet files without a filter that reads the footers.
 
         Returns
         -------
@@ -131,6 +135,8 @@ class LazyFrameRangeBar:
         RangeBarError
             At once if a parameter, a column name or a dtype is not what it must be; when the query runs, if a value
             is null or a row breaks a rule. The text names column, rule, value, row and group.
+        ModuleNotFoundError
+            If `progress` is true and tqdm is not installed: ``pip install "rangebar_polars[progress]"``.
 
         Notes
         -----
@@ -181,6 +187,7 @@ class LazyFrameRangeBar:
             include_orphans=include_orphans,
             state=state,
             overlap=check_overlap(overlap),
+            progress=progress,
             columns={
                 "timestamp": time,
                 "price": price,
@@ -205,6 +212,7 @@ class LazyFrameRangeBar:
         price: str = "price",
         agg_trade_id: str | None = "agg_trade_id",
         time_unit: TimeUnit | None = None,
+        progress: bool = False,
     ) -> pl.LazyFrame:
         """
         The trades, each with the number of its range bar, streamed.
@@ -231,6 +239,8 @@ class LazyFrameRangeBar:
             Column of integers that must strictly increase within one time of a group; only checked. None ignores it.
         time_unit
             "ms", "us" or "ns" where `time` is Int64.
+        progress
+            Whether a bar shows how far the query is, as for :meth:`bars`.
 
         Returns
         -------
@@ -269,6 +279,7 @@ class LazyFrameRangeBar:
             by=by,
             name=name,
             columns={"timestamp": time, "price": price, "agg_trade_id": agg_trade_id},
+            progress=progress,
         )
 
     def to_backtesting(
@@ -475,6 +486,7 @@ class DataFrameRangeBar:
         time_unit: TimeUnit | None = None,
         state: BarState | bytes | None = None,
         overlap: Overlap = "error",
+        progress: bool = False,
     ) -> pl.DataFrame:
         """
         Range bars of trades.
@@ -510,6 +522,7 @@ class DataFrameRangeBar:
             time_unit=time_unit,
             state=state,
             overlap=overlap,
+            progress=progress,
         ).collect()
 
     def with_bar_id(
@@ -525,6 +538,7 @@ class DataFrameRangeBar:
         price: str = "price",
         agg_trade_id: str | None = "agg_trade_id",
         time_unit: TimeUnit | None = None,
+        progress: bool = False,
     ) -> pl.DataFrame:
         """
         The trades, each with the number of its range bar.
@@ -550,6 +564,7 @@ class DataFrameRangeBar:
             price=price,
             agg_trade_id=agg_trade_id,
             time_unit=time_unit,
+            progress=progress,
         ).collect()
 
     def to_backtesting(

@@ -22,6 +22,7 @@ from rangebar_polars._columns import input_columns, key_columns
 from rangebar_polars._instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._parameters import check_flag
 from rangebar_polars._predicates import Bound, all_of, split_keys, time_bounds
+from rangebar_polars._progress import check_progress, with_progress
 from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.state import BarState
@@ -75,6 +76,8 @@ class _Trades:
     """Whether all rows of the user's input are read."""
     since: str | None = None
     """The instant before which nothing is read."""
+    progress: bool = False
+    """Whether a bar shows how far reading is."""
 
     @property
     def by(self) -> list[str]:
@@ -91,6 +94,11 @@ class _Trades:
             rows_are_of_input=self.is_whole,
             since=self.since,
         )
+
+    def batches(self, inputs: list[str]) -> Iterator[pl.DataFrame]:
+        """Some columns of the input, batch by batch."""
+        read = batches(self.frame, inputs)
+        return with_progress(read, self.frame, self.names["timestamp"]) if self.progress else read
 
     def columns(self, parts: Iterable[str]) -> list[str]:
         """Names of the key columns and of the columns that play some parts, each once."""
@@ -220,7 +228,7 @@ class _Bars:
         stream = trades.stream(computed, inputs)
         if self.state is not None:
             self.state.begin(stream)
-        for batch in batches(trades.frame, inputs):
+        for batch in trades.batches(inputs):
             if stream.push(batch) >= enough:
                 yield stream.take()
         yield stream.take()
@@ -243,6 +251,7 @@ def scan_bars(
     columns: Mapping[str, str | None],
     state: BarState | bytes | None,
     overlap: str,
+    progress: bool,
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
     several = isinstance(bars["threshold_dbps"], list)
@@ -261,7 +270,12 @@ def scan_bars(
         include_orphans=include_orphans,
         overlap=overlap,
     )
-    trades = _Trades(frame=frame, options=options, names=input_columns(columns, available.names()))
+    trades = _Trades(
+        frame=frame,
+        options=options,
+        names=input_columns(columns, available.names()),
+        progress=check_progress(check_flag("progress", progress)),
+    )
     probe = trades.stream(list(reads), trades.columns(trades.names))
     state = BarState(state) if isinstance(state, bytes) else state
     if state is not None and not isinstance(state, BarState):
@@ -281,12 +295,23 @@ def scan_bars(
 
 
 def scan_bar_ids(
-    frame: pl.LazyFrame, bars: Mapping[str, object], *, by: By, name: str, columns: Mapping[str, str | None]
+    frame: pl.LazyFrame,
+    bars: Mapping[str, object],
+    *,
+    by: By,
+    name: str,
+    columns: Mapping[str, str | None],
+    progress: bool,
 ) -> pl.LazyFrame:
     """The trades in a frame with the number of their bar, as a source."""
     available = frame.collect_schema()
     options = stream_options(bars, names=columns, by=key_columns(by, available, []), features=[])
-    trades = _Trades(frame=frame, options=options, names=input_columns(columns, available.names()))
+    trades = _Trades(
+        frame=frame,
+        options=options,
+        names=input_columns(columns, available.names()),
+        progress=check_progress(check_flag("progress", progress)),
+    )
     if not isinstance(name, str):
         msg = f"`name` takes the name of the new column, got {name!r}"
         raise RangeBarError(msg)
@@ -309,7 +334,7 @@ def scan_bar_ids(
         asked = _asked(wanted, rest)
         inputs = list(dict.fromkeys([*needed, *(column for column in available if column in asked)]))
         stream = kept.stream([], inputs)
-        numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in batches(kept.frame, inputs))
+        numbered = (batch.with_columns(stream.bar_ids(batch).alias(name)) for batch in kept.batches(inputs))
         return limited(numbered, wanted, rest, n_rows)
 
     return register_source(source, schema, "RANGE BAR IDS", f"threshold_dbps={bars['threshold_dbps']}, by={trades.by}")
