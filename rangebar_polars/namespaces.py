@@ -116,7 +116,7 @@ class LazyFrameRangeBar:
             needs `agg_trade_id`.
         progress
             Whether a bar on stderr, or in the notebook, shows the trades read so far and the time reached while the
-            query runs; by tqdm. The trades are counted before: of Parquet files without a filter that reads the footers.
+            query runs; by tqdm. The trades are counted before: of Parquet without a filter that reads the footers.
 
         Returns
         -------
