@@ -6,7 +6,7 @@
 use drawn::{Columns, Forms, Parameters, Step};
 use libfuzzer_sys::fuzz_target;
 use rangebar_polars::core::checkpoint::Reader;
-use rangebar_polars::core::{BarBuilder, Buffers, ClosedBar, RangeRule, RowError, Trade, Trades};
+use rangebar_polars::core::{BarBuilder, Buffers, ClosedBar, Job, RangeRule, RowError, Trade, Trades};
 
 /// Everything that can be seen of a builder and of the bars that it closed.
 fn seen(builder: &BarBuilder<RangeRule>, closed: &[ClosedBar]) -> String {
@@ -60,6 +60,12 @@ fuzz_target!(|input: (Parameters, Forms, Vec<u16>, Vec<Step>)| {
         let count: u64 = bars.iter().filter(of_first).map(|closed| closed.bar.agg_record_count).chain(forming).sum();
         assert_eq!(count, rows as u64, "every trade is in one bar");
     }
+
+    let backwards = |jobs: &mut [Job], run: &(dyn Fn(&mut Job) + Sync)| jobs.iter_mut().rev().for_each(run);
+    let (mut builder, mut bars) = (new(), vec![]);
+    let result = builder.push_side_by_side(trades, &mut Buffers::default(), &mut bars, &backwards);
+    let side_by_side = result.map(|()| seen(&builder, &bars)).map_err(|error| error.to_string());
+    assert_eq!(side_by_side, expected, "side by side");
 
     let mut ends: Vec<_> = cuts.iter().map(|&cut| usize::from(cut).min(rows)).chain([rows]).collect();
     ends.sort_unstable();

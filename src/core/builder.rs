@@ -14,7 +14,10 @@ use super::piece::ROWS;
 use super::seen::Seen;
 use super::trade::Trade;
 use super::trades::{Bits, TimeUnit, Trades};
-use super::windows::{WindowOptions, WindowValues, Windows};
+use super::windows::{RunAll, WindowOptions, WindowValues, Windows, in_turn};
+
+/// Blocks of which the windows are computed at once where several threads do it: work for them, and few rows to hold.
+const BLOCKS_SIDE_BY_SIDE: usize = 64;
 
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.
 pub trait CloseRule: Copy + Debug {
@@ -111,7 +114,7 @@ impl<R: CloseRule> BarBuilder<R> {
     /// The statistics of the windows of a rule's forming bar, where some were asked for.
     #[must_use]
     pub fn forming_windows(&self, rule: usize, bar: &RangeBar) -> Option<Box<WindowValues>> {
-        self.windows.as_ref().map(|windows| windows.values(rule, bar, self.seen.rows))
+        self.windows.as_ref().map(|windows| windows.forming(rule, bar, self.seen.rows))
     }
 
     /// Bars of the first rule closed so far: the number of the bar that the next trade is in, unless it ends that bar as
@@ -205,18 +208,50 @@ impl<R: CloseRule> BarBuilder<R> {
         buffers: &mut Buffers,
         closed: &mut Vec<ClosedBar>,
     ) -> Result<(), RowError> {
+        self.push_blocks(trades, buffers, closed, 1, &in_turn)
+    }
+
+    /// As [`BarBuilder::push`], but the statistics of windows are computed by `run_all`, many at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`BarBuilder::push`].
+    pub fn push_side_by_side(
+        &mut self,
+        trades: Trades<'_>,
+        buffers: &mut Buffers,
+        closed: &mut Vec<ClosedBar>,
+        run_all: RunAll<'_>,
+    ) -> Result<(), RowError> {
+        self.push_blocks(trades, buffers, closed, BLOCKS_SIDE_BY_SIDE, run_all)
+    }
+
+    /// Adds trades; every so many blocks the windows are computed.
+    fn push_blocks(
+        &mut self,
+        trades: Trades<'_>,
+        buffers: &mut Buffers,
+        closed: &mut Vec<ClosedBar>,
+        blocks: usize,
+        run_all: RunAll<'_>,
+    ) -> Result<(), RowError> {
         let known = closed.len();
-        for start in (0..trades.len()).step_by(ROWS) {
-            let end = trades.len().min(start + ROWS);
-            match buffers.load(trades.slice(start..end), &self.seen) {
-                Ok(block) => self.add(&block, start, closed)?,
-                Err(error) => {
-                    // The rows before may break a rule that only adding them shows.
-                    let end = start + (error.row - self.seen.rows) as usize;
-                    self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
-                    return Err(error);
+        for first in (0..trades.len()).step_by(blocks * ROWS) {
+            let before = closed.len();
+            let last = trades.len().min(first + blocks * ROWS);
+            for start in (first..last).step_by(ROWS) {
+                let end = last.min(start + ROWS);
+                match buffers.load(trades.slice(start..end), &self.seen) {
+                    Ok(block) => self.add(&block, start, closed)?,
+                    Err(error) => {
+                        // The rows before may break a rule that only adding them shows.
+                        let end = start + (error.row - self.seen.rows) as usize;
+                        self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
+                        return Err(error);
+                    }
                 }
             }
+            self.compute(&mut closed[before..], run_all);
         }
         if self.tracks.len() > 1 {
             closed[known..].sort_by_key(|closed| closed.row);
@@ -280,13 +315,12 @@ impl<R: CloseRule> BarBuilder<R> {
             if let Some(reason) = broken {
                 for (rule, track) in self.tracks.iter_mut().enumerate() {
                     let Some(bar) = track.end(reason) else { continue };
-                    let next = block.first_row + row as u64;
-                    let windows = self.windows.as_mut().map(|windows| {
-                        let values = windows.values(rule, &bar, next);
+                    if let Some(windows) = &mut self.windows {
+                        let next = block.first_row + row as u64;
+                        windows.end(rule, &bar, next);
                         windows.start_anew(rule, next);
-                        values
-                    });
-                    closed.push(ClosedBar { row: start + row, rule, bar, windows });
+                    }
+                    closed.push(ClosedBar { row: start + row, rule, bar, windows: None });
                 }
             }
             let end = row + self.breaks.unbroken(&time[row..], self.unit, self.period);
@@ -297,10 +331,20 @@ impl<R: CloseRule> BarBuilder<R> {
         let id = block.trades.agg_trade_id.and_then(|ids| ids.last()).copied().unwrap_or_default();
         self.seen.last = previous.map(|time| (time, id));
         self.seen.rows += block.len() as u64;
-        if let (Some(windows), Some(last_time)) = (&mut self.windows, previous) {
+        Ok(())
+    }
+
+    /// Gives bars that were closed the statistics of their windows, and drops the rows that are not needed any more.
+    fn compute(&mut self, closed: &mut [ClosedBar], run_all: RunAll<'_>) {
+        if let (Some(windows), Some((last_time, _))) = (&mut self.windows, self.seen.last) {
+            let mut closed = closed.iter_mut();
+            windows.compute(run_all, |values| {
+                if let Some(closed) = closed.next() {
+                    closed.windows = Some(Box::new(values));
+                }
+            });
             windows.trim(forming_rows(&self.tracks), last_time);
         }
-        Ok(())
     }
 
     /// Adds rows, at least one, between which no bar ends but by its rule.
@@ -314,7 +358,7 @@ impl<R: CloseRule> BarBuilder<R> {
         let mut failure: Option<RowError> = None;
         for (rule, track) in self.tracks.iter_mut().enumerate() {
             let windows = self.windows.as_deref_mut().map(|windows| (rule, windows));
-            let emit = |(row, bar, windows)| closed.push(ClosedBar { row: start + row, rule, bar, windows });
+            let emit = |(row, bar)| closed.push(ClosedBar { row: start + row, rule, bar, windows: None });
             if let Err(error) = track.add(block, rows.clone(), self.unit, windows, emit)
                 && failure.is_none_or(|first| error.row < first.row)
             {
@@ -339,15 +383,15 @@ impl<R: CloseRule> Track<R> {
         Some(bar)
     }
 
-    /// Adds rows and emits every bar that they close, with its closing row and its windows, which are those of the rule's
-    /// number.
+    /// Adds rows and emits every bar that they close with its closing row; its windows, those of the rule's number, are
+    /// told.
     fn add(
         &mut self,
         block: &Block<'_>,
         rows: Range<usize>,
         unit: TimeUnit,
         mut windows: Option<(usize, &mut Windows)>,
-        mut emit: impl FnMut((usize, RangeBar, Option<Box<WindowValues>>)),
+        mut emit: impl FnMut((usize, RangeBar)),
     ) -> Result<(), RowError> {
         let mut row = rows.start;
         while row < rows.end {
@@ -367,9 +411,10 @@ impl<R: CloseRule> Track<R> {
             bar.extend(block, taken, &piece, unit)?;
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;
-                let values =
-                    |(rule, windows): &(usize, &mut Windows)| windows.values(*rule, bar, block.first_row + end as u64);
-                emit((end - 1, *bar, windows.as_ref().map(values)));
+                if let Some((rule, windows)) = &mut windows {
+                    windows.end(*rule, bar, block.first_row + end as u64);
+                }
+                emit((end - 1, *bar));
                 self.closed += 1;
                 self.forming = None;
             }

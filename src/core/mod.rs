@@ -44,4 +44,4 @@ pub use seen::Seen;
 pub use trade::Trade;
 pub use trades::{Bits, TimeUnit, Trades};
 pub use whole::WholeRule;
-pub use windows::{Lookback, WindowOptions, WindowValues};
+pub use windows::{Job, Lookback, RunAll, WindowOptions, WindowValues};

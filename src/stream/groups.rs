@@ -4,7 +4,7 @@ use polars::prelude::IdxSize;
 use pyo3_polars::export::polars_core::runtime::RAYON;
 
 use super::machine::{Machine, Parameters, Pushes, Terms};
-use super::worker::{Run, Worker};
+use super::worker::{LONG_RUN, Run, Worker};
 use crate::core::{BarBuilder, ClosedBar, Layout, RangeRule, RowError, Trade, Trades, shares};
 
 /// The machines of all groups.
@@ -21,7 +21,7 @@ pub struct Machines {
 impl Machines {
     /// No group yet.
     pub fn new(parameters: Parameters, pushes: Pushes, skip_overlap: bool) -> Self {
-        let terms = Terms { parameters, push: 0, pushes, skip_overlap };
+        let terms = Terms { parameters, push: 0, pushes, skip_overlap, shares_windows: false };
         Self { terms, machines: Vec::new(), workers: vec![Worker::default()] }
     }
 
@@ -79,8 +79,8 @@ impl Machines {
         }
     }
 
-    /// Pushes each run of trades into the machine of its group, several groups side by side where there are threads and rows
-    /// enough; returns the earliest row that fails, of any group.
+    /// Pushes each run of trades into the machine of its group, on several threads where there are and rows are enough;
+    /// returns the earliest row that fails, of any group.
     pub fn push_runs(
         &mut self,
         trades: &Trades<'_>,
@@ -90,7 +90,10 @@ impl Machines {
         visit: &mut dyn FnMut(&mut Run<'_>),
     ) -> Option<(usize, RowError)> {
         let runs = layout.group_runs(groups);
-        let shares = shares(&runs, threads);
+        // Long runs are pushed one after the other, and the windows of each computed side by side.
+        let are_long = trades.len() >= runs.len() * LONG_RUN;
+        let shares = shares(&runs, if are_long { 1 } else { threads });
+        self.terms.shares_windows = threads > 1 && shares.len() == 1;
         while self.workers.len() < shares.len() {
             self.workers.push(Worker::default());
         }

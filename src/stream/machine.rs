@@ -20,6 +20,8 @@ pub struct Terms {
     pub pushes: Pushes,
     /// Whether rows at or before what was seen are dropped.
     pub skip_overlap: bool,
+    /// Whether the windows of long runs are computed on all threads.
+    pub shares_windows: bool,
 }
 
 /// What every machine is told.

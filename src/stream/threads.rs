@@ -1,10 +1,11 @@
-//! Between how many threads the groups of a batch are shared.
+//! Between how many threads a batch is shared.
 
 use std::time::{Duration, Instant};
 
 use pyo3_polars::export::polars_core::runtime::RAYON;
 
 use super::machine::{Parameters, Pushes};
+use crate::core::Job;
 
 /// Decides for each push.
 ///
@@ -44,4 +45,15 @@ impl Threads {
         self.pushed += now - begun;
         self.idle_since = Some(now);
     }
+}
+
+/// Runs jobs on all threads of Polars.
+pub fn side_by_side(jobs: &mut [Job], run: &(dyn Fn(&mut Job) + Sync)) {
+    // Some are longer than others: a thread that is done takes another share.
+    let share = jobs.len().div_ceil(4 * RAYON.current_num_threads()).max(1);
+    RAYON.scope(|scope| {
+        for jobs in jobs.chunks_mut(share) {
+            scope.spawn(move |_| jobs.iter_mut().for_each(run));
+        }
+    });
 }

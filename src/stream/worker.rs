@@ -5,8 +5,12 @@ use std::ops::Range;
 use polars::prelude::IdxSize;
 
 use super::machine::{Machine, Parameters, Pushes, Terms};
+use super::threads::side_by_side;
 use crate::core::error::Rule;
 use crate::core::{BarBuilder, Buffers, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Seen, Trade, Trades};
+
+/// Rows of a run from which its windows are shared between threads.
+pub const LONG_RUN: usize = 16_384;
 
 /// The memory of a thread, and what it made of its share.
 #[derive(Default)]
@@ -144,7 +148,12 @@ impl Worker {
         }
         let (first_bar, rows_before) = (machine.builder.closed(), machine.builder.seen().rows);
         let known = self.closed.len();
-        let result = machine.builder.push(trades.slice(seen..trades.len()), &mut self.buffers, &mut self.closed);
+        let (rows, builder) = (trades.slice(seen..trades.len()), &mut machine.builder);
+        let result = if terms.shares_windows && rows.len() >= LONG_RUN {
+            builder.push_side_by_side(rows, &mut self.buffers, &mut self.closed, &side_by_side)
+        } else {
+            builder.push(rows, &mut self.buffers, &mut self.closed)
+        };
         result.map_err(|error| (seen + (error.row - rows_before) as usize, error))?;
         let (places, closed) = (places.start + seen..places.end, known..self.closed.len());
         self.pushed.push(Pushed { group, places, first_bar, closed });

@@ -1,10 +1,12 @@
 //! Windows of trades beside the bars: a bar's own (`intra_*`) and the ones before it opened (`lookback_*`).
 
+mod jobs;
 mod lookback;
 mod rows;
 
 use std::collections::VecDeque;
 
+pub use self::jobs::{Job, RunAll, in_turn};
 pub use self::lookback::Lookback;
 use self::lookback::Sliding;
 use self::rows::{Columns, Rows};
@@ -13,7 +15,7 @@ use super::block::Block;
 use super::checkpoint::{CheckpointError, Put, Reader};
 use super::error::{Column, RowError, Rule};
 use super::features::statistic::{Statistic, Statistics, Values};
-use super::features::window::{OF_QUANTITIES, OF_ROWS, Totals, statistics};
+use super::features::window::{OF_QUANTITIES, OF_ROWS};
 use super::fixed::{Number, from_fixed};
 use super::seen::Seen;
 use super::trades::TimeUnit;
@@ -90,6 +92,9 @@ pub struct Windows {
     /// The window of each rule's forming bar, as it stood when the bar opened. Made anew from the rows where it is lost.
     sliding: Vec<Sliding>,
     undo: Option<Undo>,
+    /// Statistics that wait to be computed, and the bars ended since that want them.
+    jobs: Vec<Job>,
+    ended: Vec<Ended>,
 }
 
 /// What the windows of one rule's bars are made of, beside the rows.
@@ -99,8 +104,17 @@ struct Track {
     floor: u64,
     /// First rows of the last bars, as many as a window of bars reaches back.
     opened: VecDeque<u64>,
-    /// Of the forming bar.
+    /// Of the forming bar, unless it waits for a job.
     lookback: Values,
+    job: Option<usize>,
+}
+
+/// A bar that ended: the values that are known, and the numbers of the jobs that compute the others.
+#[derive(Debug)]
+struct Ended {
+    values: WindowValues,
+    intra: Option<usize>,
+    lookback: Option<usize>,
 }
 
 /// The way back to the rows before a push: rows are only added, and before the first are dropped, a copy is left.
@@ -123,6 +137,8 @@ impl Windows {
                 tracks: vec![Track::default(); rules],
                 sliding: vec![Sliding::default(); rules],
                 undo: None,
+                jobs: Vec::new(),
+                ended: Vec::new(),
             })
         })
     }
@@ -153,7 +169,7 @@ impl Windows {
     /// A total of the window does not fit.
     pub fn open(&mut self, rule: usize, block: &Block<'_>, row: usize) -> Result<(), RowError> {
         let Some((reach, wanted)) = self.options.lookback else { return Ok(()) };
-        let Self { rows, tracks, sliding, unit, .. } = self;
+        let Self { rows, tracks, sliding, unit, jobs, .. } = self;
         let (track, sliding) = (&mut tracks[rule], &mut sliding[rule]);
         let (first, time) = (block.first_row + row as u64, block.trades.time[row]);
         let end = rows.first_at(time, track.floor, first);
@@ -169,7 +185,7 @@ impl Windows {
                 track.opened.pop_front();
             }
         }
-        track.lookback = Values::default();
+        (track.lookback, track.job) = (Values::default(), None);
         if start == end {
             return Ok(());
         }
@@ -182,7 +198,8 @@ impl Windows {
         let duration_us = unit
             .span_us(opened, last)
             .ok_or_else(|| overflow(Column::Time, Rule::DurationFits { time: last, open_time: opened }))?;
-        track.lookback = statistics(&window, &sliding.totals(&window, duration_us), wanted);
+        track.job = Some(jobs.len());
+        jobs.push(Job::before(start..end, sliding.totals(&window, duration_us)));
         Ok(())
     }
 
@@ -193,15 +210,48 @@ impl Windows {
         track.opened.clear();
     }
 
-    /// The statistics of a bar of a rule whose last row is before row `end`.
+    /// A bar of a rule ends, of which the last row is before row `end`: its statistics are wanted.
+    pub fn end(&mut self, rule: usize, bar: &RangeBar, end: u64) {
+        let intra = (!self.options.intra.is_empty()).then_some(self.jobs.len());
+        if intra.is_some() {
+            self.jobs.push(self.of_bar(bar, end));
+        }
+        let Track { lookback, job, .. } = &self.tracks[rule];
+        let values = WindowValues { intra: Values::default(), lookback: *lookback };
+        self.ended.push(Ended { values, intra, lookback: *job });
+    }
+
+    /// Computes what waits, and gives the statistics of the bars ended since, in their order.
+    pub fn compute(&mut self, run_all: RunAll<'_>, mut give: impl FnMut(WindowValues)) {
+        let Self { options, rows, jobs, ended, tracks, .. } = self;
+        if jobs.is_empty() && ended.is_empty() {
+            return;
+        }
+        let before = options.lookback.map_or(Statistics::default(), |(_, wanted)| wanted);
+        run_all(jobs, &|job| job.run(rows, options.intra, before));
+        for Ended { mut values, intra, lookback } in ended.drain(..) {
+            let parts = [(&mut values.intra, intra), (&mut values.lookback, lookback)];
+            parts.into_iter().for_each(|(part, job)| *part = job.map_or(*part, |job| jobs[job].values));
+            give(values);
+        }
+        for track in tracks {
+            track.lookback = track.job.take().map_or(track.lookback, |job| jobs[job].values);
+        }
+        jobs.clear();
+    }
+
+    /// The statistics of the bar of a rule that forms, of which the last row is before row `end`.
     #[must_use]
-    pub fn values(&self, rule: usize, bar: &RangeBar, end: u64) -> Box<WindowValues> {
-        let wanted = self.options.intra;
+    pub fn forming(&self, rule: usize, bar: &RangeBar, end: u64) -> Box<WindowValues> {
+        let mut job = self.of_bar(bar, end);
+        job.run(&self.rows, self.options.intra, Statistics::default());
+        Box::new(WindowValues { intra: job.values, lookback: self.tracks[rule].lookback })
+    }
+
+    fn of_bar(&self, bar: &RangeBar, end: u64) -> Job {
         let rows = if self.options.holds_bars() { bar.agg_record_count } else { 0 };
         let end = if self.holds_rows() { end } else { 0 };
-        let window = self.rows.window(end - rows..end);
-        let intra = statistics(&window, &Totals::of_bar(bar, &window, wanted), wanted);
-        Box::new(WindowValues { intra, lookback: self.tracks[rule].lookback })
+        Job::of_bar(end - rows..end, bar)
     }
 
     /// Drops the rows that no window will need, given the rows of each rule's forming bar and the last time.
@@ -263,6 +313,8 @@ impl Windows {
         }
         self.tracks.clone_from(&copy.tracks);
         self.sliding.fill(Sliding::default());
+        self.jobs.clear();
+        self.ended.clear();
     }
 
     /// Writes what windows to come need, given the rows of each rule's forming bar.

@@ -6,7 +6,7 @@ use super::*;
 use crate::core::Buffers;
 use crate::core::block::Quantities;
 use crate::core::features::complexity::Patterns;
-use crate::core::features::window::Window;
+use crate::core::features::window::{Totals, Window, statistics};
 use crate::core::period::{Length, Reset};
 use crate::core::testing::{Owned, words};
 use crate::core::{BarBuilder, Breaks, CloseReason, ClosedBar, RangeRule};
@@ -216,4 +216,42 @@ fn a_state_with_too_few_rows_is_refused() {
     // The same bytes as those of windows that reach further back.
     let wider = builder(Some(Lookback::Trades(200)), Breaks::default()).load(&mut Reader::new(&good));
     assert_eq!(wider, Err(CheckpointError::Impossible));
+}
+
+#[test]
+fn prop_windows_side_by_side_are_those_one_after_the_other() {
+    let trades = Owned::walk(7, 66_000); // more than are computed at once
+    let backwards = |jobs: &mut [Job], run: &(dyn Fn(&mut Job) + Sync)| jobs.iter_mut().rev().for_each(run);
+    for (reach, breaks) in [(None, breaks()), (Some(Lookback::Trades(70)), breaks()), (reaches().pop(), breaks())] {
+        let (mut in_turn, mut side_by_side) = (builder(reach, breaks), builder(reach, breaks));
+        let expected = push(&mut in_turn, &trades, 0..66_000);
+        let mut closed = vec![];
+        let pushed = side_by_side.push_side_by_side(trades.view(), &mut Buffers::default(), &mut closed, &backwards);
+        assert_eq!(pushed, Ok(()));
+        assert_eq!(closed, expected, "{reach:?}");
+        let state = |builder: &BarBuilder<RangeRule>| {
+            let mut bytes = vec![];
+            builder.save(&mut bytes);
+            (bytes, builder.forming().map(|(rule, bar)| builder.forming_windows(rule, bar)).collect::<Vec<_>>())
+        };
+        assert_eq!(state(&side_by_side), state(&in_turn), "{reach:?}");
+    }
+}
+
+#[test]
+fn a_failed_push_side_by_side_leaves_no_jobs() {
+    let mut trades = Owned::walk(8, 3_000);
+    trades.price[2_990] = -1.0;
+    let (mut live, mut copy) =
+        (builder(Some(Lookback::Trades(70)), breaks()), builder(Some(Lookback::Trades(70)), breaks()));
+    push(&mut live, &trades, 0..1_000);
+    live.begin_push(&mut copy);
+    let rest = trades.view().slice(1_000..3_000);
+    let failed = live.push_side_by_side(rest, &mut Buffers::default(), &mut vec![], &in_turn);
+    assert!(failed.is_err());
+    live.roll_back(&copy);
+    let closed = push(&mut live, &trades, 1_000..2_990);
+    let mut fresh = builder(Some(Lookback::Trades(70)), breaks());
+    push(&mut fresh, &trades, 0..1_000);
+    assert_eq!(closed, push(&mut fresh, &trades, 1_000..2_990));
 }
