@@ -1,4 +1,4 @@
-"""Drive equivalence, threads: groups that are pushed side by side give what they give one after the other."""
+"""Drive equivalence, threads: groups and windows side by side give what they give one after the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,18 @@ SYMBOLS = [f"SYM{number}" for number in range(7)]
 OPTIONS: list[dict[str, Any]] = [
     {"reset": "1d", "include_orphans": True},
     {"intra": True, "lookback": 50},
+    {"intra": True, "lookback": rb.Bars(3), "reset": "1d", "max_gap": "2s", "include_orphans": True},
 ]
+
+ARRANGEMENTS = ["interleaved", "one run a group", "one large group", "one group", "runs that come back"]
+
+
+def as_one(trades: pl.DataFrame, symbol: pl.Expr) -> pl.DataFrame:
+    """The trades of several symbols as if they were of one, whose price jumps."""
+    merged = trades.sort("timestamp", maintain_order=True).with_columns(symbol.alias("symbol"))
+    return merged.with_columns(pl.int_range(1, pl.len() + 1).alias("agg_trade_id")).drop(
+        "first_trade_id", "last_trade_id"
+    )
 
 
 def arranged(arrangement: str) -> pl.DataFrame:
@@ -34,23 +45,19 @@ def arranged(arrangement: str) -> pl.DataFrame:
         case "one run a group":
             return trades.sort("symbol", maintain_order=True)
         case "one large group":
-            return trades.with_columns(pl.when(pl.col("symbol") < "SYM5").then(pl.lit("BIG")).otherwise("symbol")).sort(
-                "timestamp", "agg_trade_id", maintain_order=True
-            )
+            return as_one(trades, pl.when(pl.col("symbol") < "SYM5").then(pl.lit("BIG")).otherwise("symbol"))
+        case "one group":
+            return rb.datasets.sample_trades(ROWS, symbols=["BIG"])
         case _:  # runs that come back
             return trades.sort(pl.int_range(pl.len()).over("symbol") // 1_000, "symbol", maintain_order=True)
 
 
-@pytest.fixture(scope="module", params=["interleaved", "one run a group", "one large group", "runs that come back"])
+@pytest.fixture(scope="module", params=ARRANGEMENTS)
 def trades(request: pytest.FixtureRequest) -> pl.DataFrame:
-    frame = arranged(request.param)
-    if request.param == "one large group":  # ids and times of several symbols are of one now
-        frame = frame.with_columns(pl.int_range(1, pl.len() + 1).alias("agg_trade_id"))
-        frame = frame.drop("first_trade_id", "last_trade_id")
-    return frame
+    return arranged(request.param)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=["reset", "windows"])
+@pytest.mark.parametrize("options", OPTIONS, ids=["reset", "windows", "windows and breaks"])
 def test_one_large_push_is_many_small_ones(trades: pl.DataFrame, options: dict[str, Any]) -> None:
     large, small = (rb.BarStream([50, 250], by="symbol", **options) for _ in range(2))
     at_once = large.push(trades)
@@ -96,9 +103,9 @@ def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ..
 COUNT = """
 import hashlib
 import polars as pl
-from tests.test_shares import arranged
+from tests.test_shares import ARRANGEMENTS, arranged
 import rangebar_polars
-for arrangement in ("interleaved", "one run a group", "runs that come back"):
+for arrangement in ARRANGEMENTS:
     trades = arranged(arrangement)
     bars = trades.rangebar.bars(50, by="symbol", intra=True, lookback=50, include_incomplete=True)
     content = bars.rechunk().write_ipc(None).getvalue()
@@ -117,7 +124,7 @@ def test_the_number_of_threads_does_not_show() -> None:
             env={**os.environ, "POLARS_MAX_THREADS": str(threads)},
         )
         lines = [line.split() for line in run.stdout.splitlines()]
-        assert len(lines) == 3
+        assert len(lines) == len(ARRANGEMENTS)
         assert {line.pop() for line in lines} == {str(threads)}
         return lines
 

@@ -16,7 +16,8 @@ use super::trade::Trade;
 use super::trades::{Bits, TimeUnit, Trades};
 use super::windows::{RunAll, WindowOptions, WindowValues, Windows, in_turn};
 
-/// Blocks of which the windows are computed at once where several threads do it: work for them, and few rows to hold.
+/// Blocks of which the windows are computed at once where several threads do it: work for some milliseconds, and few rows
+/// to hold.
 const BLOCKS_SIDE_BY_SIDE: usize = 64;
 
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.

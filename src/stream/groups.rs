@@ -4,8 +4,8 @@ use polars::prelude::IdxSize;
 use pyo3_polars::export::polars_core::runtime::RAYON;
 
 use super::machine::{Machine, Parameters, Pushes, Terms};
-use super::worker::{LONG_RUN, Run, Worker};
-use crate::core::{BarBuilder, ClosedBar, Layout, RangeRule, RowError, Trade, Trades, shares};
+use super::worker::{Run, Worker};
+use crate::core::{BarBuilder, ClosedBar, GroupRun, Layout, RangeRule, RowError, Trade, Trades, shares};
 
 /// The machines of all groups.
 ///
@@ -90,10 +90,13 @@ impl Machines {
         visit: &mut dyn FnMut(&mut Run<'_>),
     ) -> Option<(usize, RowError)> {
         let runs = layout.group_runs(groups);
-        // Long runs are pushed one after the other, and the windows of each computed side by side.
-        let are_long = trades.len() >= runs.len() * LONG_RUN;
-        let shares = shares(&runs, if are_long { 1 } else { threads });
-        self.terms.shares_windows = threads > 1 && shares.len() == 1;
+        let mut shares = shares(&runs, threads);
+        // Where one group has most rows, groups are pushed one after the other, and the windows of each side by side.
+        let rows = |runs: &[GroupRun]| runs.iter().map(|(_, places)| places.len()).sum::<usize>();
+        self.terms.shares_windows = threads > 1 && shares.iter().any(|share| 5 * rows(share) > 3 * trades.len());
+        if self.terms.shares_windows {
+            shares = vec![&runs];
+        }
         while self.workers.len() < shares.len() {
             self.workers.push(Worker::default());
         }

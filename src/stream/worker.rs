@@ -10,7 +10,7 @@ use crate::core::error::Rule;
 use crate::core::{BarBuilder, Buffers, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Seen, Trade, Trades};
 
 /// Rows of a run from which its windows are shared between threads.
-pub const LONG_RUN: usize = 16_384;
+const LONG_RUN: usize = 16_384;
 
 /// The memory of a thread, and what it made of its share.
 #[derive(Default)]
