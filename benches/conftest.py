@@ -33,6 +33,14 @@ def trades(one_symbol: Path) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def arrow(trades: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same trades as uncompressed Arrow IPC."""
+    file = tmp_path_factory.mktemp("arrow") / "trades.arrow"
+    trades.write_ipc(file, compression="uncompressed", record_batch_size=131_072)
+    return file
+
+
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One Parquet file of twenty symbols, each in one run."""
     file = tmp_path_factory.mktemp("runs") / "runs.parquet"

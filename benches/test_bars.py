@@ -113,3 +113,32 @@ def test_lazy_groups(benchmark: BenchmarkFixture, arrangement: str, request: pyt
 def test_lazy_groups_floor(benchmark: BenchmarkFixture, arrangement: str, request: pytest.FixtureRequest) -> None:
     frame = pl.scan_parquet(request.getfixturevalue(arrangement)).select("symbol", *INPUT)
     assert benchmark(lambda: floor(frame)).height == 1
+
+
+@pytest.mark.benchmark(group="memory, twenty symbols")
+@pytest.mark.parametrize("chunks", ["as read", "one chunk"])
+@pytest.mark.parametrize("arrangement", ["runs", "interleaved"])
+def test_memory_groups(
+    benchmark: BenchmarkFixture, arrangement: str, chunks: str, request: pytest.FixtureRequest
+) -> None:
+    """A frame as Polars reads it, in a chunk for each row group, and the same in one chunk."""
+    frame = pl.read_parquet(request.getfixturevalue(arrangement))
+    frame = frame.rechunk() if chunks == "one chunk" else frame
+    assert benchmark(lambda: bars(frame.lazy(), "symbol")).height > 0
+
+
+SIDE_ALONE = ["timestamp", "price", "quantity", "is_buyer_maker"]
+
+
+@pytest.mark.benchmark(group="arrow ipc")
+@pytest.mark.parametrize("columns", [SIDE_ALONE, list(INPUT)], ids=["side alone", "all columns"])
+def test_arrow(benchmark: BenchmarkFixture, arrow: Path, columns: list[str]) -> None:
+    frame = pl.scan_ipc(arrow).select(columns)
+    assert benchmark(lambda: bars(frame)).height > 0
+
+
+@pytest.mark.benchmark(group="arrow ipc")
+@pytest.mark.parametrize("columns", [SIDE_ALONE, list(INPUT)], ids=["side alone", "all columns"])
+def test_arrow_floor(benchmark: BenchmarkFixture, arrow: Path, columns: list[str]) -> None:
+    frame = pl.scan_ipc(arrow).select(columns)
+    assert benchmark(lambda: floor(frame)).height == 1
