@@ -25,6 +25,17 @@ print(peak_memory_mb())
 """
 
 
+GROUPS = """
+import sys, polars as pl, rangebar_polars as rb
+from examples.demo import peak_memory_mb
+trades = rb.datasets.sample_trades(70_000, symbols=["X"])
+stream = rb.BarStream(250, by="symbol", intra=True, lookback=200)
+for group in range(int(sys.argv[1])):
+    stream.push(trades.with_columns(pl.lit(str(group)).alias("symbol")))
+print(peak_memory_mb())
+"""
+
+
 def python(code: str, *arguments: str) -> str:
     """What a fresh interpreter prints."""
     run = [sys.executable, "-c", code, *arguments]
@@ -44,6 +55,14 @@ def test_memory_does_not_grow_with_the_trades(tmp_path: Path, query: str) -> Non
         pytest.skip("this platform does not tell the peak memory")
     # Five times the trades are 250 MB more in memory; the margin is for how far the reader runs ahead.
     assert large < small + 100, f"{small:.0f} MB, then {large:.0f} MB"
+
+
+def test_a_group_holds_no_more_rows_than_its_windows_need() -> None:
+    few, many = (float(python(GROUPS, str(groups))) for groups in (20, 220))
+    if math.isnan(few):
+        pytest.skip("this platform does not tell the peak memory")
+    # The trades that a group was pushed are 5 MB; those of its forming bar and the window before it some hundred.
+    assert many < few + 40, f"{few:.0f} MB, then {many:.0f} MB"
 
 
 def test_an_import_loads_no_optional_package() -> None:

@@ -240,6 +240,9 @@ impl<R: CloseRule> BarBuilder<R> {
         for first in (0..trades.len()).step_by(blocks * ROWS) {
             let before = closed.len();
             let last = trades.len().min(first + blocks * ROWS);
+            if let Some(windows) = &mut self.windows {
+                windows.reserve(last - first);
+            }
             for start in (first..last).step_by(ROWS) {
                 let end = last.min(start + ROWS);
                 match buffers.load(trades.slice(start..end), &self.seen) {
@@ -253,6 +256,9 @@ impl<R: CloseRule> BarBuilder<R> {
                 }
             }
             self.compute(&mut closed[before..], run_all);
+        }
+        if let Some(windows) = &mut self.windows {
+            windows.shrink();
         }
         if self.tracks.len() > 1 {
             closed[known..].sort_by_key(|closed| closed.row);

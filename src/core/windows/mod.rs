@@ -85,7 +85,7 @@ pub struct Windows {
     options: WindowOptions,
     unit: TimeUnit,
     rows: Rows,
-    /// Rows held from which dropping some is tried again: twice what was kept, so that a row is moved once on average.
+    /// Rows held from which it is worth looking again whether some can be dropped.
     enough: usize,
     /// One for each rule.
     tracks: Vec<Track>,
@@ -162,6 +162,13 @@ impl Windows {
         }
     }
 
+    /// Makes room for rows of which the windows are computed at once.
+    pub fn reserve(&mut self, rows: usize) {
+        if self.holds_rows() {
+            self.rows.reserve(rows, self.options.columns);
+        }
+    }
+
     /// A bar of a rule opens at a row of a block: its window is that of now.
     ///
     /// # Errors
@@ -228,6 +235,9 @@ impl Windows {
             return;
         }
         let before = options.lookback.map_or(Statistics::default(), |(_, wanted)| wanted);
+        if !ended.is_empty() {
+            self.enough = FEW_ROWS; // rows of these bars are needed no more
+        }
         run_all(jobs, &|job| job.run(rows, options.intra, before));
         for Ended { mut values, intra, lookback } in ended.drain(..) {
             let parts = [(&mut values.intra, intra), (&mut values.lookback, lookback)];
@@ -254,23 +264,30 @@ impl Windows {
         Job::of_bar(end - rows..end, bar)
     }
 
-    /// Drops the rows that no window will need, given the rows of each rule's forming bar and the last time.
+    /// Drops the rows that no window will need, given the rows of each rule's forming bar and the last time, once they are
+    /// the most: so a row is moved once on average.
     pub fn trim(&mut self, forming: impl Iterator<Item = u64>, last_time: i64) {
         if self.rows.len() < self.enough {
             return;
         }
         let needed = self.needed(forming, last_time);
+        let kept = (self.rows.end() - needed) as usize;
+        self.enough = (2 * kept).max(FEW_ROWS);
+        if self.rows.len() < self.enough {
+            return;
+        }
         if let Some((_, wanted)) = self.options.lookback {
             self.sliding.iter_mut().for_each(|sliding| sliding.leave(&self.rows, needed, wanted));
         }
-        match &mut self.undo {
-            Some(undo) if undo.dropped.is_none() => {
-                let kept = self.rows.from(needed);
-                undo.dropped = Some(std::mem::replace(&mut self.rows, kept));
-            }
-            _ => self.rows.drop_before(needed),
+        if let Some(undo) = self.undo.as_mut().filter(|undo| undo.dropped.is_none()) {
+            undo.dropped = Some(self.rows.copy(self.rows.first()..undo.end));
         }
-        self.enough = (2 * self.rows.len()).max(FEW_ROWS);
+        self.rows.drop_before(needed);
+    }
+
+    /// Gives room back that is large beside the rows held: there may be thousands of groups.
+    pub fn shrink(&mut self) {
+        self.rows.shrink();
     }
 
     /// The first row that a forming bar or a window to come may look at.

@@ -8,6 +8,9 @@ use crate::core::features::window::Window;
 use crate::core::fixed::NARROW;
 use crate::core::load::MAX_QUANTITY;
 
+/// Rows for which there may be room for nothing.
+const FEW_ROWS: usize = 64;
+
 /// Rows that follow each other. Numbered within the group; added at the end, dropped at the front.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -127,15 +130,35 @@ impl Rows {
         self.sold.drain(..gone.min(self.sold.len()));
     }
 
-    /// A copy of the rows from a number on.
-    pub fn from(&self, first: u64) -> Self {
-        let from = (first - self.first) as usize;
+    /// A copy of some rows.
+    pub fn copy(&self, rows: Range<u64>) -> Self {
+        let first = rows.start;
+        let rows = self.places(rows);
         Self {
             first,
-            time: self.time[from..].to_vec(),
-            price: self.price[from..].to_vec(),
-            quantity: self.quantity.from(from),
-            sold: self.sold.get(from..).unwrap_or_default().to_vec(),
+            time: self.time[rows.clone()].to_vec(),
+            price: self.price[rows.clone()].to_vec(),
+            quantity: self.quantity.copy(rows.clone()),
+            sold: self.sold.get(rows).unwrap_or_default().to_vec(),
+        }
+    }
+
+    /// Makes room for so many rows.
+    pub fn reserve(&mut self, rows: usize, columns: Columns) {
+        self.time.reserve(rows);
+        self.price.reserve(rows);
+        if let (true, Held::Narrow(held)) = (columns.quantity, &mut self.quantity) {
+            held.reserve(rows);
+        }
+        if columns.side {
+            self.sold.reserve(rows);
+        }
+    }
+
+    /// Gives room back that is large beside the rows held.
+    pub fn shrink(&mut self) {
+        if self.time.capacity() > 4 * self.len().max(FEW_ROWS) {
+            *self = self.copy(self.first..self.end());
         }
     }
 
@@ -228,10 +251,10 @@ impl Held {
         }
     }
 
-    fn from(&self, row: usize) -> Self {
+    fn copy(&self, rows: Range<usize>) -> Self {
         match self {
-            Self::Narrow(held) => Self::Narrow(held.get(row..).unwrap_or_default().to_vec()),
-            Self::Wide(held) => Self::Wide(held.get(row..).unwrap_or_default().to_vec()),
+            Self::Narrow(held) => Self::Narrow(held.get(rows).unwrap_or_default().to_vec()),
+            Self::Wide(held) => Self::Wide(held.get(rows).unwrap_or_default().to_vec()),
         }
     }
 
