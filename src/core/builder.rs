@@ -20,6 +20,9 @@ use super::windows::{RunAll, WindowOptions, WindowValues, Windows, in_turn};
 /// to hold.
 const BLOCKS_SIDE_BY_SIDE: usize = 64;
 
+/// Windows that wait to be computed, at most about.
+const MOST_WAITING: usize = 4_096;
+
 /// Decides which trade closes a bar. Everything else about a bar is the same for every rule.
 pub trait CloseRule: Copy + Debug {
     /// What the rule remembers of the forming bar.
@@ -237,31 +240,49 @@ impl<R: CloseRule> BarBuilder<R> {
         run_all: RunAll<'_>,
     ) -> Result<(), RowError> {
         let known = closed.len();
-        for first in (0..trades.len()).step_by(blocks * ROWS) {
-            let before = closed.len();
-            let last = trades.len().min(first + blocks * ROWS);
-            if let Some(windows) = &mut self.windows {
-                windows.reserve(last - first);
-            }
-            for start in (first..last).step_by(ROWS) {
-                let end = last.min(start + ROWS);
-                match buffers.load(trades.slice(start..end), &self.seen) {
-                    Ok(block) => self.add(&block, start, closed)?,
-                    Err(error) => {
-                        // The rows before may break a rule that only adding them shows.
-                        let end = start + (error.row - self.seen.rows) as usize;
-                        self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
-                        return Err(error);
-                    }
-                }
-            }
-            self.compute(&mut closed[before..], run_all);
-        }
         if let Some(windows) = &mut self.windows {
+            windows.swap_waiting(&mut buffers.waiting);
+        }
+        let result = self.try_push_blocks(trades, buffers, closed, blocks, run_all);
+        if let Some(windows) = &mut self.windows {
+            windows.swap_waiting(&mut buffers.waiting);
             windows.shrink();
+            buffers.waiting.clear(); // what a push that failed left
         }
         if self.tracks.len() > 1 {
             closed[known..].sort_by_key(|closed| closed.row);
+        }
+        result
+    }
+
+    fn try_push_blocks(
+        &mut self,
+        trades: Trades<'_>,
+        buffers: &mut Buffers,
+        closed: &mut Vec<ClosedBar>,
+        blocks: usize,
+        run_all: RunAll<'_>,
+    ) -> Result<(), RowError> {
+        let mut computed = closed.len();
+        for (number, start) in (0..trades.len()).step_by(ROWS).enumerate() {
+            let end = trades.len().min(start + ROWS);
+            if let Some(windows) = self.windows.as_mut().filter(|_| number % blocks == 0) {
+                windows.reserve((trades.len() - start).min(blocks * ROWS));
+            }
+            match buffers.load(trades.slice(start..end), &self.seen) {
+                Ok(block) => self.add(&block, start, closed)?,
+                Err(error) => {
+                    // The rows before may break a rule that only adding them shows.
+                    let end = start + (error.row - self.seen.rows) as usize;
+                    self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
+                    return Err(error);
+                }
+            }
+            let are_many = self.windows.as_ref().is_some_and(|windows| windows.waiting().count() > MOST_WAITING);
+            if (number + 1) % blocks == 0 || end == trades.len() || are_many {
+                self.compute(&mut closed[computed..], run_all);
+                computed = closed.len();
+            }
         }
         Ok(())
     }

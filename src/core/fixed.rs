@@ -12,6 +12,9 @@ pub const PRODUCT_SCALE: f64 = 1e16;
 /// Decimals of the fixed point.
 const DECIMALS: u32 = 8;
 
+/// Largest quantity in raw units: 1e15 (SPEC 2).
+pub const MAX_QUANTITY: i128 = 100_000_000_000_000_000_000_000;
+
 /// Raw values below 2^51 are narrow: doubles of this size round exactly in vector arithmetic, and a
 /// thousand products of them with a price fit 128 bits.
 pub const NARROW: f64 = (1_u64 << 51) as f64;

@@ -2,17 +2,15 @@
 
 use super::block::{Block, Quantities};
 use super::error::{Column, RowError, Rule};
-use super::fixed::{NARROW, Number, Numbers};
+use super::fixed::{MAX_QUANTITY, NARROW, Number, Numbers};
 use super::piece::{NO_SELLER, ROWS, load_narrow};
 use super::seen::{Seen, first_out_of_order, is_ordered};
 use super::simd::vectorised;
 use super::trade::is_trade_count;
 use super::trades::Trades;
+use super::windows::Waiting;
 
-/// Largest quantity in raw units: 1e15 (SPEC 2).
-pub(super) const MAX_QUANTITY: i128 = 100_000_000_000_000_000_000_000;
-
-/// Memory that blocks are converted into; one serves any number of groups.
+/// Memory that blocks are converted into, and where their windows wait; one serves any number of groups.
 #[derive(Debug)]
 pub struct Buffers {
     price: Box<[i64]>,
@@ -20,6 +18,7 @@ pub struct Buffers {
     seller: Box<[i8]>,
     wide: Vec<i128>,
     doubles: (Box<[f64]>, Box<[f64]>),
+    pub(super) waiting: Waiting,
 }
 
 impl Default for Buffers {
@@ -31,6 +30,7 @@ impl Default for Buffers {
             seller: vec![0; ROWS].into(),
             wide: Vec::new(),
             doubles: (doubles(), doubles()),
+            waiting: Waiting::default(),
         }
     }
 }

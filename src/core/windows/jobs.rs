@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::WindowValues;
 use super::rows::Rows;
 use crate::core::bar::RangeBar;
 use crate::core::features::statistic::{Statistics, Values};
@@ -9,6 +10,35 @@ use crate::core::features::window::{Totals, statistics};
 
 /// Runs every job, on any thread and in any order.
 pub type RunAll<'a> = &'a dyn Fn(&mut [Job], &(dyn Fn(&mut Job) + Sync));
+
+/// Statistics that wait to be computed, and the bars that ended since and want them.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    pub(super) jobs: Vec<Job>,
+    pub(super) ended: Vec<Ended>,
+}
+
+/// A bar that ended: the values that are known, and the numbers of the jobs that compute the others.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) values: WindowValues,
+    pub(super) intra: Option<usize>,
+    pub(super) lookback: Option<usize>,
+}
+
+impl Waiting {
+    /// Number of jobs.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.jobs.clear();
+        self.ended.clear();
+    }
+}
 
 /// The statistics of one window, of which the rows are held.
 #[derive(Debug, Clone)]

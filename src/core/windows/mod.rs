@@ -6,7 +6,8 @@ mod rows;
 
 use std::collections::VecDeque;
 
-pub use self::jobs::{Job, RunAll, in_turn};
+use self::jobs::Ended;
+pub use self::jobs::{Job, RunAll, Waiting, in_turn};
 pub use self::lookback::Lookback;
 use self::lookback::Sliding;
 use self::rows::{Columns, Rows};
@@ -92,9 +93,8 @@ pub struct Windows {
     /// The window of each rule's forming bar, as it stood when the bar opened. Made anew from the rows where it is lost.
     sliding: Vec<Sliding>,
     undo: Option<Undo>,
-    /// Statistics that wait to be computed, and the bars ended since that want them.
-    jobs: Vec<Job>,
-    ended: Vec<Ended>,
+    /// During a push, lent: there may be thousands of groups.
+    waiting: Waiting,
 }
 
 /// What the windows of one rule's bars are made of, beside the rows.
@@ -107,14 +107,6 @@ struct Track {
     /// Of the forming bar, unless it waits for a job.
     lookback: Values,
     job: Option<usize>,
-}
-
-/// A bar that ended: the values that are known, and the numbers of the jobs that compute the others.
-#[derive(Debug)]
-struct Ended {
-    values: WindowValues,
-    intra: Option<usize>,
-    lookback: Option<usize>,
 }
 
 /// The way back to the rows before a push: rows are only added, and before the first are dropped, a copy is left.
@@ -137,8 +129,7 @@ impl Windows {
                 tracks: vec![Track::default(); rules],
                 sliding: vec![Sliding::default(); rules],
                 undo: None,
-                jobs: Vec::new(),
-                ended: Vec::new(),
+                waiting: Waiting::default(),
             })
         })
     }
@@ -176,7 +167,7 @@ impl Windows {
     /// A total of the window does not fit.
     pub fn open(&mut self, rule: usize, block: &Block<'_>, row: usize) -> Result<(), RowError> {
         let Some((reach, wanted)) = self.options.lookback else { return Ok(()) };
-        let Self { rows, tracks, sliding, unit, jobs, .. } = self;
+        let Self { rows, tracks, sliding, unit, waiting: Waiting { jobs, .. }, .. } = self;
         let (track, sliding) = (&mut tracks[rule], &mut sliding[rule]);
         let (first, time) = (block.first_row + row as u64, block.trades.time[row]);
         let end = rows.first_at(time, track.floor, first);
@@ -219,18 +210,18 @@ impl Windows {
 
     /// A bar of a rule ends, of which the last row is before row `end`: its statistics are wanted.
     pub fn end(&mut self, rule: usize, bar: &RangeBar, end: u64) {
-        let intra = (!self.options.intra.is_empty()).then_some(self.jobs.len());
+        let intra = (!self.options.intra.is_empty()).then_some(self.waiting.count());
         if intra.is_some() {
-            self.jobs.push(self.of_bar(bar, end));
+            self.waiting.jobs.push(self.of_bar(bar, end));
         }
         let Track { lookback, job, .. } = &self.tracks[rule];
         let values = WindowValues { intra: Values::default(), lookback: *lookback };
-        self.ended.push(Ended { values, intra, lookback: *job });
+        self.waiting.ended.push(Ended { values, intra, lookback: *job });
     }
 
     /// Computes what waits, and gives the statistics of the bars ended since, in their order.
     pub fn compute(&mut self, run_all: RunAll<'_>, mut give: impl FnMut(WindowValues)) {
-        let Self { options, rows, jobs, ended, tracks, .. } = self;
+        let Self { options, rows, waiting: Waiting { jobs, ended }, tracks, .. } = self;
         if jobs.is_empty() && ended.is_empty() {
             return;
         }
@@ -290,6 +281,17 @@ impl Windows {
         self.rows.shrink();
     }
 
+    /// Lends the memory where statistics wait, or gives it back.
+    pub fn swap_waiting(&mut self, lent: &mut Waiting) {
+        std::mem::swap(&mut self.waiting, lent);
+    }
+
+    /// What waits to be computed.
+    #[must_use]
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
     /// The first row that a forming bar or a window to come may look at.
     fn needed(&self, forming: impl Iterator<Item = u64>, last_time: i64) -> u64 {
         let end = self.rows.end();
@@ -330,8 +332,6 @@ impl Windows {
         }
         self.tracks.clone_from(&copy.tracks);
         self.sliding.fill(Sliding::default());
-        self.jobs.clear();
-        self.ended.clear();
     }
 
     /// Writes what windows to come need, given the rows of each rule's forming bar.

@@ -5,8 +5,7 @@ use std::ops::Range;
 use crate::core::block::{Block, Quantities};
 use crate::core::checkpoint::{CheckpointError, Put, Reader};
 use crate::core::features::window::Window;
-use crate::core::fixed::NARROW;
-use crate::core::load::MAX_QUANTITY;
+use crate::core::fixed::{MAX_QUANTITY, NARROW};
 
 /// Rows for which there may be room for nothing.
 const FEW_ROWS: usize = 64;
