@@ -17,7 +17,7 @@ import rangebar_polars as rb
 from tests._reference import reference_program
 from tests._routes import EVERY_BAR, FEATURES, assert_same_bars, group_rows
 from tests._statistics import SINGLE, every, flat
-from tests._windows import HORIZON, STATISTICS
+from tests._windows import HORIZON, STATISTICS, hurst
 from tests.strategies import Trades, any_trades
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ def expected_of(reference: ModuleType, frame: pl.DataFrame) -> dict[str, float |
     path = sum(abs(b - a) for a, b in pairwise(p))
     if path:  # of integers: differences of doubles lose the digits of small ticks
         window["lookback_kaufman_er"] = abs(p[-1] - p[0]) / path
+    if window["lookback_hurst"] is not None:  # in 60 digits: doubles leave noise where a segment is at one price
+        window["lookback_hurst"] = hurst(p)
     block = reference.ith_stats(trades, 0, n)
     cells = {f"bar_features.{name}": features[name] for name in FEATURES}
     cells |= {f"window_features.{name}": window[f"lookback_{name}"] for name in STATISTICS}
