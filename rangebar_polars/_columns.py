@@ -10,7 +10,7 @@ import polars as pl
 from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["REQUIRED", "input_columns", "key_columns", "missing_column"]
+__all__ = ["REQUIRED", "check_name", "input_columns", "key_columns", "missing_column"]
 
 REQUIRED = ("timestamp", "price", "quantity")
 """Parts that every input has, under their default names."""
@@ -31,6 +31,7 @@ def input_columns(names: Mapping[str, str | None], available: Sequence[str]) -> 
         if not isinstance(name, str):
             msg = f"the column that plays `{part}` must be a name, got {name!r}"
             raise RangeBarError(msg)
+        check_name(name)
         if name in available:
             found[part] = name
         elif part in REQUIRED or name != part:
@@ -48,6 +49,7 @@ def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str
         if not isinstance(key, str):
             msg = f"`by` takes column names, got {key!r}"
             raise RangeBarError(msg)
+        check_name(key)
         if key not in available:
             raise missing_column(key, list(available))
         if available[key] == pl.Object:
@@ -60,6 +62,13 @@ def key_columns(by: By, available: pl.Schema, output: Sequence[str]) -> list[str
             msg = f"the key column `{key}` is named twice in `by`"
             raise RangeBarError(msg)
     return keys
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that Polars cannot pass on to compiled code: it would end in a panic."""
+    if "\0" in name:
+        msg = f"the column name {name!r} holds a NUL character: rename the column first"
+        raise RangeBarError(msg)
 
 
 def missing_column(name: str, available: Sequence[str]) -> RangeBarError:

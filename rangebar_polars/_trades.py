@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 import polars.selectors as cs
 
-from rangebar_polars._columns import REQUIRED
+from rangebar_polars._columns import REQUIRED, check_name
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["column_names", "trades_struct"]
@@ -22,6 +22,8 @@ def trades_struct(columns: Mapping[str, str | pl.Expr | None]) -> pl.Expr:
     fields: list[pl.Expr] = []
     optional: list[str] = []
     for part, column in columns.items():
+        if isinstance(column, str):
+            check_name(column)
         if isinstance(column, str) and column == part and part not in REQUIRED:
             optional.append(part)
         elif isinstance(column, str | pl.Expr):

@@ -29,7 +29,8 @@ impl std::error::Error for FrameError {}
 
 impl From<FrameError> for PolarsError {
     fn from(error: FrameError) -> Self {
-        Self::ComputeError(error.0.into())
+        // Polars hands messages of plugins on as C strings.
+        Self::ComputeError(error.0.replace('\0', "\\0").into())
     }
 }
 
