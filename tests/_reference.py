@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import ModuleType
+
+SHORTEST_SEGMENT = 8
 
 
 def reference_program(shared: Path) -> ModuleType:
@@ -20,3 +24,8 @@ def reference_program(shared: Path) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def stands_still(prices: Iterable[object]) -> bool:
+    """Whether a segment may be at one price: the program takes the rounding of its doubles for a fluctuation there."""
+    return any(sum(1 for _ in run) >= SHORTEST_SEGMENT for _, run in groupby(prices))

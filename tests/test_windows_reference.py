@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 import rangebar_polars as rb
 from tests._oracle import MICROSECONDS, Bar, Trade, split, trades_of
-from tests._reference import reference_program
+from tests._reference import reference_program, stands_still
 from tests._routes import EVERY_BAR, OPTIONAL, eager
 from tests._windows import (
     ABSOLUTE,
@@ -193,10 +192,9 @@ LOSES_DIGITS = ("kaufman_er", "garman_klass_vol", "hurst")
 
 def assert_nearly(got: Cells, expected: Cells, trades: Sequence[Trade]) -> None:
     assert got.keys() == expected.keys()
-    # Where a segment is at one price, what the program takes for its fluctuation is the rounding of its doubles.
-    stands_still = max((sum(1 for _ in run) for _, run in groupby(trade.price for trade in trades)), default=0) >= 8
+    is_noise = stands_still(trade.price for trade in trades)
     for name, cell in expected.items():
-        if stands_still and name.endswith("hurst"):
+        if is_noise and name.endswith("hurst"):
             continue
         rel_tol = 1e-4 if name.endswith(LOSES_DIGITS) else 1e-9
         assert close(name, got[name], cell, rel_tol), (name, got[name], cell)

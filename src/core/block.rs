@@ -51,7 +51,7 @@ pub struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Number of rows, at most [`ROWS`].
+    /// Number of rows, at most `ROWS`.
     #[must_use]
     pub fn len(&self) -> usize {
         self.price.len()

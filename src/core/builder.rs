@@ -243,7 +243,20 @@ impl<R: CloseRule> BarBuilder<R> {
         if let Some(windows) = &mut self.windows {
             windows.swap_waiting(&mut buffers.waiting);
         }
-        let result = self.try_push_blocks(trades, buffers, closed, blocks, run_all);
+        let mut computed = known;
+        let result = (0..trades.len()).step_by(ROWS).enumerate().try_for_each(|(number, start)| {
+            let end = trades.len().min(start + ROWS);
+            if let Some(windows) = self.windows.as_mut().filter(|_| number % blocks == 0) {
+                windows.reserve((trades.len() - start).min(blocks * ROWS));
+            }
+            self.push_block(trades.slice(start..end), start, buffers, closed)?;
+            let are_many = self.windows.as_ref().is_some_and(|windows| windows.waiting().count() > MOST_WAITING);
+            if (number + 1) % blocks == 0 || end == trades.len() || are_many {
+                self.compute(&mut closed[computed..], run_all);
+                computed = closed.len();
+            }
+            Ok(())
+        });
         if let Some(windows) = &mut self.windows {
             windows.swap_waiting(&mut buffers.waiting);
             windows.shrink();
@@ -255,36 +268,23 @@ impl<R: CloseRule> BarBuilder<R> {
         result
     }
 
-    fn try_push_blocks(
+    /// Adds at most a block of trades, of which the first is row `start` of what is pushed.
+    fn push_block(
         &mut self,
         trades: Trades<'_>,
+        start: usize,
         buffers: &mut Buffers,
         closed: &mut Vec<ClosedBar>,
-        blocks: usize,
-        run_all: RunAll<'_>,
     ) -> Result<(), RowError> {
-        let mut computed = closed.len();
-        for (number, start) in (0..trades.len()).step_by(ROWS).enumerate() {
-            let end = trades.len().min(start + ROWS);
-            if let Some(windows) = self.windows.as_mut().filter(|_| number % blocks == 0) {
-                windows.reserve((trades.len() - start).min(blocks * ROWS));
-            }
-            match buffers.load(trades.slice(start..end), &self.seen) {
-                Ok(block) => self.add(&block, start, closed)?,
-                Err(error) => {
-                    // The rows before may break a rule that only adding them shows.
-                    let end = start + (error.row - self.seen.rows) as usize;
-                    self.add(&buffers.load(trades.slice(start..end), &self.seen)?, start, closed)?;
-                    return Err(error);
-                }
-            }
-            let are_many = self.windows.as_ref().is_some_and(|windows| windows.waiting().count() > MOST_WAITING);
-            if (number + 1) % blocks == 0 || end == trades.len() || are_many {
-                self.compute(&mut closed[computed..], run_all);
-                computed = closed.len();
+        match buffers.load(trades, &self.seen) {
+            Ok(block) => self.add(&block, start, closed),
+            Err(error) => {
+                // The rows before may break a rule that only adding them shows.
+                let before = trades.slice(0..(error.row - self.seen.rows) as usize);
+                self.add(&buffers.load(before, &self.seen)?, start, closed)?;
+                Err(error)
             }
         }
-        Ok(())
     }
 
     /// Adds a trade that breaks no rule and neither opens nor ends a bar, as most do: it cannot fail. Otherwise does

@@ -2,7 +2,8 @@
 //!
 //! Standard library only. Slices and scalars come in, values go out; every route into Polars drives
 //! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
-//! [`fixed`], [`trades`], [`seen`], [`load`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then [`features`], [`windows`].
+//! [`fixed`], [`trades`], [`seen`], [`load`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then
+//! [`features`], [`windows`].
 
 pub mod arranged;
 pub mod bar;

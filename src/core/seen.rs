@@ -31,7 +31,7 @@ impl Seen {
 
 vectorised! {
     /// Whether every row lies behind the one before: [`out_of_order`] of all, without a branch.
-    pub fn is_ordered(trades: &Trades<'_>, last: Option<(i64, i64)>) -> bool {
+    pub(super) fn is_ordered(trades: &Trades<'_>, last: Option<(i64, i64)>) -> bool {
         let Some((first, rest)) = trades.time.split_first() else { return true };
         let id = trades.agg_trade_id.map(|ids| ids[0]);
         let follows = |(time, before)| out_of_order(*first, id, time, before).is_none();

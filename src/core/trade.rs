@@ -25,7 +25,7 @@ pub struct Trade {
 
 impl Trade {
     /// Raw price and quantity of a trade that breaks no rule and whose integers are small, as nearly all are; otherwise
-    /// [`Buffers::load`] tells what it is.
+    /// [`Buffers::load`](super::load::Buffers::load) tells what it is.
     #[inline]
     #[must_use]
     pub fn plain(&self, seen: &Seen) -> Option<(i64, i64)> {
@@ -49,7 +49,7 @@ impl Trade {
     }
 }
 
-/// Individual trades of a checked row: none at least, [`MAX_TRADES`] at most.
+/// Individual trades of a checked row: none at least, `MAX_TRADES` at most.
 #[must_use]
 pub fn trade_count(first: i64, last: i64) -> u64 {
     last.wrapping_sub(first).wrapping_add(1) as u64

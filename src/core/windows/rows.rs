@@ -8,7 +8,7 @@ use crate::core::features::window::Window;
 use crate::core::fixed::{MAX_QUANTITY, NARROW};
 
 /// Rows for which there may be room for nothing.
-const FEW_ROWS: usize = 64;
+const LEAST_ROOM: usize = 64;
 
 /// Rows that follow each other. Numbered within the group; added at the end, dropped at the front.
 #[derive(Debug, Clone, Default)]
@@ -156,7 +156,7 @@ impl Rows {
 
     /// Gives room back that is large beside the rows held.
     pub fn shrink(&mut self) {
-        if self.time.capacity() > 4 * self.len().max(FEW_ROWS) {
+        if self.time.capacity() > 4 * self.len().max(LEAST_ROOM) {
             *self = self.copy(self.first..self.end());
         }
     }
