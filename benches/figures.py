@@ -26,7 +26,7 @@ from typing import Any, TypeAlias, get_args
 import polars as pl
 
 import rangebar_polars as rb
-from rangebar_polars._typing import BarFeature
+from rangebar_polars._typing import BarFeatureName
 
 INPUT = (
     "timestamp",
@@ -65,7 +65,7 @@ EVERYTHING: dict[str, Any] = {"intra": True, "lookback": 200}
 
 WITHOUT_DEAREST = [
     name
-    for name in get_args(BarFeature)
+    for name in get_args(BarFeatureName)
     if not name.startswith("lookback_") and name not in {"intra_hurst", "intra_permutation_entropy"}
 ]
 """The ten and the bar's own statistics, but for the two that cost most."""
@@ -77,15 +77,15 @@ PAIRS = 9
 
 SINK = """
 import sys, polars as pl, rangebar_polars
-from examples.demo import peak_memory_mb
-pl.scan_parquet(sys.argv[1], hive_partitioning=False).rangebar.bars(250, by="symbol").sink_parquet(sys.argv[2])
+from rangebar_polars.demo import peak_memory_mb
+pl.scan_parquet(sys.argv[1]).rangebar.bars(250, by="symbol").sink_parquet(sys.argv[2])
 print(peak_memory_mb())
 """
 
 AGAIN = """
 import sys, polars as pl, rangebar_polars
-from examples.demo import peak_memory_mb
-scan = pl.scan_parquet(sys.argv[1], hive_partitioning=False)
+from rangebar_polars.demo import peak_memory_mb
+scan = pl.scan_parquet(sys.argv[1])
 repeats, days = int(sys.argv[3]), int(sys.argv[4])
 later = [scan.with_columns(pl.col("timestamp") + pl.duration(days=days * n)) for n in range(repeats)]
 pl.concat(later).rangebar.bars(250, by="symbol").sink_parquet(sys.argv[2])
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _time(lake: Path, rows: int) -> None:
-    frame = pl.scan_parquet(lake, hive_partitioning=False)
+    frame = pl.scan_parquet(lake)
     columns = ("symbol", *INPUT)
     queries = {
         "one key": (lambda: frame.rangebar.bars(250, by="symbol").collect(engine="streaming"), columns),
@@ -136,7 +136,7 @@ def _time(lake: Path, rows: int) -> None:
 
 
 def _windows(lake: Path, rows: int) -> None:
-    frame = pl.scan_parquet(lake, hive_partitioning=False)
+    frame = pl.scan_parquet(lake)
     everything = frame.rangebar.bars(250, by="symbol", **EVERYTHING)
     for name, floor in (("eight", ("symbol", *INPUT)), ("five", ("symbol", *INPUT[:4]))):
         bars = frame.select(floor).rangebar.bars(250, by="symbol", **EVERYTHING)
@@ -167,7 +167,7 @@ def _windows(lake: Path, rows: int) -> None:
 
 
 def _continuing(lake: Path, rows: int) -> None:
-    frame = pl.scan_parquet(lake, hive_partitioning=False)
+    frame = pl.scan_parquet(lake)
     _beside("eight thresholds beside one", partial(_bars, frame, THRESHOLDS), partial(_bars, frame, 250))
     gaps = rb.gaps(frame, by="symbol", max_gap=SILENCE)
     reads = ("symbol", "timestamp", "agg_trade_id")
@@ -300,7 +300,7 @@ def _memory(lakes: list[tuple[Path, int]], out: Path) -> None:
         peaks = [float(_python(SINK, str(lake), str(out))) for _ in range(3)]
         print(f"peak memory of {rows:,} trades through sink_parquet: {statistics.median(peaks):.0f} MB")
     lake, rows = lakes[0]
-    times = pl.scan_parquet(lake, hive_partitioning=False).select("timestamp")
+    times = pl.scan_parquet(lake).select("timestamp")
     days = times.select((pl.max("timestamp") - pl.min("timestamp")).dt.total_days()).collect().item() + 1
     for ahead in ("16", "2"):  # row groups that Polars reads ahead; 16 is what it does unasked
         for repeats in (1, 10, 100):

@@ -1,4 +1,4 @@
-"""What the API pages need that griffe does not do by itself; mkdocs.yml names it as an extension of griffe."""
+"""What the API pages need beyond griffe; mkdocs.yml names this file as an extension of griffe."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import griffe
 import rangebar_polars
 
 _SHARED = re.compile(r"^(?P<names>\w+(?:, \w+)+)\n(?P<text>(?: {4}.*\n?|\n(?= {4}))+)", re.MULTILINE)
-"""Parameters that are described together: "price, quantity", and the indented text below."""
+"""Parameters that are described together: "price, quantity", and the indented text below them."""
 
 
 class Docstrings(griffe.Extension):
     """Each parameter has its own type and default, each class its parameters, each compiled method its docstring."""
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:  # noqa: ANN401
-        """Griffe looks at ``__init__`` for the parameters of a class, not at ``__new__``."""
+        """Griffe reads the parameters of a class from ``__init__``, not from ``__new__``."""
         if "__new__" in cls.members and "__init__" not in cls.members:
             cls.members["__init__"] = cls.members["__new__"]
         _separate(cls)
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:  # noqa: ANN401
-        """What was compiled has stubs, which have no docstrings; the compiled thing has."""
+        """Compiled objects have stubs without docstrings; the objects themselves have them."""
         func.labels.discard("method descriptor")
         if func.docstring is None and func.path.startswith("rangebar_polars._internal.") and func.parent is not None:
             compiled = getattr(getattr(rangebar_polars._internal, func.parent.name, None), func.name, None)  # noqa: SLF001
@@ -33,7 +33,7 @@ class Docstrings(griffe.Extension):
 
 
 def _separate(thing: griffe.Class | griffe.Function) -> None:
-    """Describe shared parameters one by one: griffe gives all of them the type and default of the first."""
+    """Describe shared parameters one by one: griffe would give all of them the type and default of the first."""
     if thing.docstring is None:
         return
 

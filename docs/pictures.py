@@ -8,6 +8,8 @@ Written to docs/pictures as SVG; ``--png`` writes PNG to look at instead. The tr
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +33,7 @@ Chart: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Colours:
-    """What one half of the readers sees."""
+    """The colours that one half of the readers sees."""
 
     theme: Literal["light", "dark"]
     text: str
@@ -100,7 +102,7 @@ def range_bar(colours: Colours) -> Chart:
 
 
 def bars_over_trades(colours: Colours) -> Chart:
-    """Bars as boxes, from their first trade to their last, over the path that they were made from."""
+    """Bars as boxes, from their first trade to their last, over the path of their trades."""
     trades = day().filter(pl.col("timestamp") < DAY + timedelta(hours=6))
     bars = trades.rangebar.bars(250, include_incomplete=True)
     every = timedelta(seconds=30)
@@ -127,7 +129,7 @@ def bars_over_trades(colours: Colours) -> Chart:
 
 
 def range_and_time(_colours: Colours) -> Chart:
-    """The same day in range bars and in as many bars of equal time."""
+    """The same day in range bars and in the same number of time bars."""
     trades = day()
     ranged = trades.rangebar.bars(250, features=[])
     timed = trades.group_by_dynamic("timestamp", every="24m", start_by="window").agg(
@@ -143,10 +145,11 @@ def range_and_time(_colours: Colours) -> Chart:
 
 
 def data_flow(colours: Colours) -> Chart:
-    """What comes in, the one machine in the middle, what comes out."""
+    """The input, the one machine in the middle, and the output."""
     columns = {"in": (0.0, 200.0), "core": (258.0, 402.0), "out": (460.0, 660.0)}
     texts = {
         "in": [
+            ("files of a vendor", "scan_binance(...)"),
             ("a lake of Parquet files", "scan_parquet(...)"),
             ("a frame", "pl.DataFrame"),
             ("a live feed", "push(frame), push_trade(...)"),
@@ -170,8 +173,8 @@ def data_flow(colours: Colours) -> Chart:
             y = top + i * (tall + gap)
             boxes.append(Box(left, right, y, y + tall, title, detail))
     middle = [(box.y + box.y2) / 2 for box in boxes]
-    arrows = [(columns["in"][1], columns["core"][0] - 7, y) for y in middle[:3]]
-    arrows += [(columns["core"][1], columns["out"][0] - 7, y) for y in middle[4:]]
+    arrows = [(columns["in"][1], columns["core"][0] - 7, y) for y in middle[:4]]
+    arrows += [(columns["core"][1], columns["out"][0] - 7, y) for y in middle[5:]]
     across = pl.DataFrame(arrows, schema=["x", "x2", "y"], orient="row")
     return alt.layer(
         *_boxes(boxes, colours),
@@ -182,14 +185,60 @@ def data_flow(colours: Colours) -> Chart:
     ).properties(width=WIDTH, height=total)
 
 
+def reading(colours: Colours) -> Chart:
+    """The steps from files to trades, and what the report has of each."""
+    steps = [
+        ("files", "zip, gzip, CSV, ...", ["time_unit", "absent_columns", "other_columns", "ignored"]),
+        ("blocks", "4 MB, whole lines", ["rows_read", "unterminated", "is_complete"]),
+        (
+            "rows",
+            "is each one right?",
+            ["header", "not_a_trade", "unparsable", "time_unit", "ghost", "non_positive", "decimals"],
+        ),
+        ("order", "does each follow?", ["duplicate", "conflicting_id", "backwards", "crossed", "one_sided"]),
+        ("trades", "a LazyFrame", ["rows_returned", "first_time", "last_time"]),
+    ]
+    gap, tall, top, line = 24.0, 56.0, 92.0, 19.0
+    wide = (WIDTH - 4 * gap) / 5
+    boxes = [Box(i * (wide + gap), i * (wide + gap) + wide, 0, tall, *step[:2]) for i, step in enumerate(steps)]
+    low = top + 34 + 7 * line + 6
+    arrow: Any = {"filled": True, "size": 60, "opacity": 1, "color": colours.faint}
+    rule: Any = {"color": colours.faint, "strokeWidth": 1.4}
+    across = pl.DataFrame([(box.x2, box.x2 + gap - 7, tall / 2) for box in boxes[:-1]], ["x", "x2", "y"], orient="row")
+    centres = [(box.x + box.x2) / 2 for box in boxes]
+    down = pl.DataFrame([(x, tall, top - 7) for x in centres], ["x", "y", "y2"], orient="row")
+    told = [
+        (x, top + 40 + row * line, name)
+        for x, (*_, names) in zip(centres, steps, strict=True)
+        for row, name in enumerate(names)
+    ]
+    frame = pl.DataFrame({"x": [0.0], "x2": [float(WIDTH)], "y": [top], "y2": [low]})
+    title = pl.DataFrame({"x": [WIDTH / 2], "y": [top + 17], "text": ["ReadReport: what each step reports"]})
+    words = pl.DataFrame(told, ["x", "y", "text"], orient="row")
+    return alt.layer(
+        alt.Chart(frame)
+        .mark_rect(fill="transparent", stroke=colours.faint, strokeDash=[4, 4], cornerRadius=8)
+        .encode(x=_at("x"), x2="x2", y=_down("y"), y2="y2"),
+        *_boxes(boxes, colours),
+        alt.Chart(across).mark_rule(**rule).encode(x=_at("x"), x2="x2", y=_down("y")),
+        alt.Chart(across).mark_point(shape="triangle-right", **arrow).encode(x=_at("x2"), y=_down("y")),
+        alt.Chart(down).mark_rule(strokeDash=[3, 3], **rule).encode(x=_at("x"), y=_down("y"), y2="y2"),
+        alt.Chart(down).mark_point(shape="triangle-down", **arrow).encode(x=_at("x"), y=_down("y2")),
+        alt.Chart(title)
+        .mark_text(fontSize=13, fontWeight="bold", color=colours.text)
+        .encode(x=_at("x"), y=_down("y"), text="text"),
+        alt.Chart(words).mark_text(fontSize=12, color=colours.text).encode(x=_at("x"), y=_down("y"), text="text"),
+    ).properties(width=WIDTH, height=low)
+
+
 def architecture(colours: Colours) -> Chart:
-    """The layers, from what a user calls down to the rule, and who may know what."""
+    """The layers, from what a user calls down to the rule, and their dependencies."""
     third, wide = 168.0, 528.0
     left = [0.0, third + 12, 2 * (third + 12)]
     step = (wide - 3 * 14) / 4
     high = [0.0, 84.0, 168.0, 252.0, 338.0]  # where the layers begin, and the end
     boxes = [
-        Box(left[0], left[0] + third, high[0], high[0] + 54, "lf.rangebar.bars(...)", "source.py: a lazy query"),
+        Box(left[0], left[0] + third, high[0], high[0] + 54, "lf.rangebar.bars(...)", "scan.py: a lazy query"),
         Box(left[1], left[1] + third, high[0], high[0] + 54, "rb.BarStream(...)", "stream.py: a live feed"),
         Box(left[2], wide, high[0], high[0] + 54, "rb.range_bars, rb.ofi", "expressions.py, statistics/"),
         Box(left[0], left[1] + third, high[1], high[1] + 54, "src/stream", "batches in, bars out, one state a group"),
@@ -246,8 +295,93 @@ def architecture(colours: Colours) -> Chart:
     ).properties(width=WIDTH, height=high[4])
 
 
+def lake(colours: Colours) -> Chart:
+    """The files of a lake and what their footers say of each other, with the digests of a real one."""
+    days, months = _digests()
+    tall, gap, top = 50.0, 14.0, 48.0
+    step = tall + gap
+    given, kept, built = (0.0, 110.0), (186.0, 376.0), (452.0, WIDTH - 8.0)
+    low = top + 3 * tall + 2 * gap
+    rows = [top + n * step for n in range(3)]
+    boxes = [
+        Box(*given, rows[0] + step / 2, rows[0] + step / 2 + tall, "zips", "scan_binance(...)"),
+        Box(*given, rows[1] + step / 2, rows[1] + step / 2 + tall, "frames", "any LazyFrame"),
+        *(
+            Box(*kept, y, y + tall, f"date={day}", f"digest {digest}")
+            for y, (day, digest) in zip(rows, days, strict=True)
+        ),
+        Box(*built, rows[0] + step / 2, rows[0] + step / 2 + tall, f"period={months[0][0]}", f"of {months[0][1]}"),
+        Box(*built, rows[2], rows[2] + tall, f"period={months[1][0]}", f"of {months[1][1]}"),
+        Box(*built, low + 44, low + 44 + tall, "series/base.toml", "thresholds, reset, features"),
+        Box(*kept, low + 44, low + 44 + tall, "lake.toml", "version and clock"),
+    ]
+    middle = [y + tall / 2 for y in rows]
+    first, last = (middle[0] + middle[1]) / 2, middle[2]
+    lines = [
+        *((given[1], kept[0] - 15, y + tall / 2, y + tall / 2) for y in (rows[0] + step / 2, rows[1] + step / 2)),
+        (kept[1], built[0] - 7, middle[0], first - 5),
+        (kept[1], built[0] - 7, middle[1], first + 5),
+        (kept[1], built[0] - 7, last, last),
+        ((built[0] + built[1]) / 2, (built[0] + built[1]) / 2, low + 44, low + 15),
+    ]
+    arrows = pl.DataFrame(lines, schema=["x", "x2", "y", "y2"], orient="row")
+    folders = pl.DataFrame(
+        {"x": [kept[0] - 8, built[0] - 8], "x2": [kept[1] + 8, built[1] + 8], "y": [4.0, 4.0], "y2": [low + 8] * 2}
+    )
+    words = [
+        ((kept[0] + kept[1]) / 2, 18.0, "trades/"),
+        ((kept[0] + kept[1]) / 2, 34.0, "venue=.../symbol=BTCUSDT/"),
+        ((built[0] + built[1]) / 2, 18.0, "bars/series=base/"),
+        ((built[0] + built[1]) / 2, 34.0, "venue=.../symbol=BTCUSDT/"),
+        ((given[1] + kept[0]) / 2 - 6, first + step / 2 - 4, "add"),
+        ((kept[1] + built[0]) / 2, middle[0] - 12, "build"),
+    ]
+    texts = pl.DataFrame(words, schema=["x", "y", "text"], orient="row")
+    line: Any = {"color": colours.faint, "strokeWidth": 1.4}
+    point: Any = {"filled": True, "size": 60, "opacity": 1, "color": colours.faint}
+    ends = {"x": _at("x2"), "y": _down("y2")}
+    return alt.layer(
+        alt.Chart(folders)
+        .mark_rect(fill="transparent", stroke=colours.faint, strokeDash=[4, 4], cornerRadius=8)
+        .encode(x=_at("x"), x2="x2", y=_down("y"), y2="y2"),
+        alt.Chart(arrows).mark_rule(**line).encode(x=_at("x"), x2="x2", y=_down("y"), y2="y2"),
+        alt.Chart(arrows.head(5)).mark_point(shape="triangle-right", **point).encode(**ends),
+        alt.Chart(arrows.tail(1)).mark_point(shape="triangle-up", **point).encode(**ends),
+        *_boxes(boxes, colours),
+        alt.Chart(texts).mark_text(fontSize=12, color=colours.text).encode(x=_at("x"), y=_down("y"), text="text"),
+    ).properties(width=WIDTH, height=low + 44 + tall)
+
+
+def _digests() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Days of trades with the beginning of a digest, and periods of bars with those of what they were made of."""
+    trades = rb.datasets.sample_trades(1_000_000, symbols=[BTCUSDT], start=datetime(2024, 1, 30, 22, tzinfo=UTC))
+    trades = trades.filter(pl.col("timestamp") < datetime(2024, 2, 2, tzinfo=UTC))
+    with tempfile.TemporaryDirectory() as folder:
+        lake = rb.Lake(folder)
+        lake.add(trades, venue="venue")
+        lake.series("base", threshold_dbps=250)
+        lake.build("base")
+        footers = [(file, pl.read_parquet_metadata(file)) for file in sorted(lake.path.rglob("*.parquet"))]
+    days = [
+        (file.parent.name.partition("=")[2], _short(footer["rangebar.digest"]))
+        for file, footer in footers
+        if footer["rangebar.kind"] == "trades"
+    ]
+    months = [
+        (file.parent.name.partition("=")[2], ", ".join(_short(d) for _, d in json.loads(footer["rangebar.sources"])))
+        for file, footer in footers
+        if footer["rangebar.kind"] == "bars"
+    ]
+    return days, months
+
+
+def _short(digest: str) -> str:
+    """The beginning of the digest of the first column."""
+    return f"{digest.partition(':')[2][:4]}..."
+
+
 def plotted(colours: Colours) -> Chart:
-    """What `plot` draws of the bars of the tutorial, in its own colours."""
+    """The chart that `plot` draws for the bars of the tutorial, in its own colours."""
     trades = rb.datasets.sample_trades(200_000, symbols=[BTCUSDT, "ETHUSDT"])
     bars = trades.rangebar.bars(100, by="symbol", include_incomplete=True)
     return bars.rangebar.plot(
@@ -257,7 +391,7 @@ def plotted(colours: Colours) -> Chart:
 
 @dataclass(frozen=True)
 class Box:
-    """A box with a title and what it is about."""
+    """A box with a title and a description."""
 
     x: float
     x2: float
@@ -293,7 +427,9 @@ PICTURES = {
     "bars_over_trades": bars_over_trades,
     "range_and_time": range_and_time,
     "data_flow": data_flow,
+    "reading": reading,
     "architecture": architecture,
+    "lake": lake,
     "plot": plotted,
 }
 
@@ -315,7 +451,7 @@ def _candles(bars: pl.DataFrame, time: str) -> Chart:
 
 
 def _naive(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without its zone a time is drawn as it is written, whatever the zone of the machine."""
+    """Without a zone, a time is drawn as written, whatever the zone of the machine."""
     return frame.with_columns(pl.selectors.datetime().dt.replace_time_zone(None).dt.cast_time_unit("ms"))
 
 

@@ -12,18 +12,44 @@ Importing the package registers the namespace ``.rangebar`` on :class:`polars.La
 True
 """
 
-from __future__ import annotations
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from rangebar_polars import datasets
+from rangebar_polars._bars.amount_rules import Ticks, Time, Turnover, Volume
+from rangebar_polars._bars.eager_namespace import DataFrameRangeBar
+from rangebar_polars._bars.expr_namespace import ExprRangeBar
+from rangebar_polars._bars.expressions import range_bar_id, range_bars
+from rangebar_polars._bars.gaps import gaps
+from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
+from rangebar_polars._bars.lookback import Bars
+from rangebar_polars._bars.rules import Cusum, HighLow, Range
+from rangebar_polars._bars.side_rules import Imbalance, Runs
+from rangebar_polars._bars.sinks import read_state, sink_bars
+from rangebar_polars._bars.state import BarState
+from rangebar_polars._bars.stream import BarStream
 from rangebar_polars._internal import __version__
-from rangebar_polars.exceptions import RangeBarError
-from rangebar_polars.expr_namespace import ExprRangeBar
-from rangebar_polars.expressions import range_bar_id, range_bars
-from rangebar_polars.gaps import gaps
-from rangebar_polars.lookback import Bars
-from rangebar_polars.namespaces import DataFrameRangeBar, LazyFrameRangeBar
+from rangebar_polars._lake.add import AddReport
+from rangebar_polars._lake.build import BuildReport
+from rangebar_polars._lake.fetch_report import FetchReport
+from rangebar_polars._lake.lake import Lake
+from rangebar_polars._lake.series import Series
+from rangebar_polars._one_line import get_n_range_bars, get_range_bars
+from rangebar_polars._readers.preset import Preset
+from rangebar_polars._readers.quotes import scan_quotes
+from rangebar_polars._readers.report import ReadReport
+from rangebar_polars._readers.trades import scan_binance, scan_trades
+from rangebar_polars.exceptions import (
+    FetchError,
+    LakeConflictError,
+    LakeFileError,
+    LakeLockError,
+    MissingTradesError,
+    NotEnoughBarsError,
+    RangeBarError,
+    RangeBarWarning,
+)
 from rangebar_polars.order_book import book_imbalance, microprice, mid, quote_ofi, relative_spread, spread
-from rangebar_polars.state import BarState
 from rangebar_polars.statistics import (
     aggregation_density,
     aggression_ratio,
@@ -51,17 +77,44 @@ from rangebar_polars.statistics import (
     vwap_position,
     window_features,
 )
-from rangebar_polars.stream import BarStream
 from rangebar_polars.validation import forward_return, validate
 
+if TYPE_CHECKING:
+    from rangebar_polars import backtesting as backtesting
+    from rangebar_polars import exports as exports
+    from rangebar_polars import plotting as plotting
+
 __all__ = [
+    "AddReport",
     "BarState",
     "BarStream",
     "Bars",
+    "BuildReport",
+    "Cusum",
     "DataFrameRangeBar",
     "ExprRangeBar",
+    "FetchError",
+    "FetchReport",
+    "HighLow",
+    "Imbalance",
+    "Lake",
+    "LakeConflictError",
+    "LakeFileError",
+    "LakeLockError",
     "LazyFrameRangeBar",
+    "MissingTradesError",
+    "NotEnoughBarsError",
+    "Preset",
+    "Range",
     "RangeBarError",
+    "RangeBarWarning",
+    "ReadReport",
+    "Runs",
+    "Series",
+    "Ticks",
+    "Time",
+    "Turnover",
+    "Volume",
     "__version__",
     "aggregation_density",
     "aggression_ratio",
@@ -73,6 +126,8 @@ __all__ = [
     "forward_return",
     "gaps",
     "garman_klass_vol",
+    "get_n_range_bars",
+    "get_range_bars",
     "horizon",
     "hurst",
     "kaufman_er",
@@ -88,7 +143,12 @@ __all__ = [
     "quote_ofi",
     "range_bar_id",
     "range_bars",
+    "read_state",
     "relative_spread",
+    "scan_binance",
+    "scan_quotes",
+    "scan_trades",
+    "sink_bars",
     "spread",
     "trade_intensity",
     "turnover_imbalance",
@@ -101,3 +161,19 @@ __all__ = [
     "vwap_position",
     "window_features",
 ]
+
+_MODULES = ("backtesting", "datasets", "exceptions", "exports", "order_book", "plotting", "statistics", "validation")
+"""Public modules: one that the import did not need is imported when it is named, as ``rb.plotting``."""
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_MODULES})
+
+
+if not TYPE_CHECKING:  # a checker would believe that every name exists
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        text = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(text)

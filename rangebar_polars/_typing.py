@@ -12,9 +12,12 @@ Reset: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
 """Calendar periods in UTC with which bars end; weeks begin on Sunday."""
 
 Overlap: TypeAlias = Literal["error", "skip"]
-"""What becomes of trades that a stream has already seen."""
+"""What to do with trades that a stream has already seen."""
 
-BarFeature: TypeAlias = Literal[
+MissingSide: TypeAlias = Literal["error", "null"]
+"""What to do with trades whose side is null."""
+
+BarFeatureName: TypeAlias = Literal[
     "duration_us",
     "ofi",
     "vwap_close_deviation",
@@ -68,6 +71,9 @@ BarFeature: TypeAlias = Literal[
 ]
 """The features of a bar: the ten, those of its own trades, those of the trades before it."""
 
+BarFeature: TypeAlias = BarFeatureName | str
+"""A feature as a parameter: editors complete the names, and type checkers accept a variable of type `list[str]`."""
+
 By: TypeAlias = str | Sequence[str] | None
 """Columns whose values form the groups."""
 
@@ -76,6 +82,6 @@ PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id", "trade_statist
 
 
 class ArrowStream(Protocol):
-    """A frame that hands over its data by the Arrow PyCapsule protocol."""
+    """A frame that exports its data through the Arrow PyCapsule protocol."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...

@@ -1,20 +1,32 @@
-"""Features of quotes: the best bid and ask, and the sizes that stand there."""
+"""Features of quotes: the best bid and ask, and the sizes there."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import polars as pl
 
+from rangebar_polars._common.messages import cut, shown
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["book_imbalance", "microprice", "mid", "quote_ofi", "relative_spread", "spread"]
 
 _Column: TypeAlias = str | pl.Expr
+
+_SIDE: Final = re.compile(r"(?<![a-z])(bid|ask)")
+"""The side, if a word of a name begins with it: `bid_price`, `best_ask`."""
+
+_PRICE: Final = re.compile(r"price|^(best_)?(bid|ask)$")
+_SIZE: Final = re.compile(r"size|qty|quantity|volume|amount|(?<![a-z])vol(?![a-z])")
+"""What names call a price, and what they call a size."""
+
+_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where a word begins in `bestBidQty`."""
 
 
 def mid(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
@@ -29,22 +41,22 @@ def mid(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     Returns
     -------
     Expr
-        Float64 in units of price, named `mid`; elementwise. Null where a side has no price: where it is null, NaN,
-        infinite, zero (many feeds write 0 for no quote) or negative.
+        Float64 in units of price, named `mid`; elementwise. Null if a side has no price: if it is null, NaN, infinite,
+        zero (many feeds write 0 for no quote) or negative.
 
     Raises
     ------
     RangeBarError
-        If a parameter is neither a name nor an expression.
+        If a parameter is neither a name nor an expression, a column is given twice, or its name suggests another part.
 
     See Also
     --------
-    microprice : The same, weighted by what stands on the other side.
+    microprice : The same, weighted by the size on the other side.
 
     Notes
     -----
-    Crossed quotes, `bid > ask`, have a mid too. Range bars round prices to eight decimals: the mid of prices with
-    seven decimals or fewer is kept as it is, that of eight decimals may lose a half of the last one.
+    Crossed quotes, `bid > ask`, have a mid too. Range bars round prices to `price_decimals`, eight by default: the mid
+    has one decimal more than the prices of the quotes, and is otherwise rounded by half a unit.
 
     Source: the quote midpoint of Lee and Ready (1991), "Inferring trade direction from intraday data".
 
@@ -65,6 +77,7 @@ def mid(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     │ 1.3875 ┆ null   ┆ null    │
     └────────┴────────┴─────────┘
     """
+    _check_parts(bid=bid, ask=ask)
     return _mid(_price("bid", bid), _price("ask", ask)).alias("mid")
 
 
@@ -81,12 +94,12 @@ def spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     -------
     Expr
         Float64 in units of price, named `spread`; elementwise. Exactly 0 for a locked quote, negative for a crossed
-        one. Null where a side has no price: where it is null, NaN, infinite, zero or negative.
+        one. Null if a side has no price: if it is null, NaN, infinite, zero or negative.
 
     Raises
     ------
     RangeBarError
-        If a parameter is neither a name nor an expression.
+        If a parameter is neither a name nor an expression, a column is given twice, or its name suggests another part.
 
     Notes
     -----
@@ -103,12 +116,13 @@ def spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     >>> quotes.select(rb.spread())["spread"].to_list()
     [0.5, 0.0, -0.5, None]
     """
+    _check_parts(bid=bid, ask=ask)
     return (_price("ask", ask) - _price("bid", bid)).alias("spread")
 
 
 def relative_spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     """
-    Spread as a share of the mid: `(ask - bid) / ((bid + ask) / 2)`.
+    Spread as a fraction of the mid: `(ask - bid) / ((bid + ask) / 2)`.
 
     Parameters
     ----------
@@ -118,13 +132,13 @@ def relative_spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     Returns
     -------
     Expr
-        Float64 without unit, named `relative_spread`; elementwise. 0.0001 is one basis point; at most 2. Negative for
-        a crossed quote. Null where a side has no price: where it is null, NaN, infinite, zero or negative.
+        Float64 without unit, named `relative_spread`; elementwise. 0.0001 is one basis point; at most 2. Negative for a
+        crossed quote. Null if a side has no price: if it is null, NaN, infinite, zero or negative.
 
     Raises
     ------
     RangeBarError
-        If a parameter is neither a name nor an expression.
+        If a parameter is neither a name nor an expression, a column is given twice, or its name suggests another part.
 
     Notes
     -----
@@ -138,35 +152,37 @@ def relative_spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     >>> quotes.select(rb.relative_spread())["relative_spread"].to_list()
     [0.01, -0.02]
     """
+    _check_parts(bid=bid, ask=ask)
     best_bid, best_ask = _price("bid", bid), _price("ask", ask)
     return ((best_ask - best_bid) / _mid(best_bid, best_ask)).alias("relative_spread")
 
 
 def microprice(
-    bid: _Column = "bid", ask: _Column = "ask", bid_size: _Column = "bid_size", ask_size: _Column = "ask_size"
+    bid: _Column = "bid", ask: _Column = "ask", *, bid_size: _Column = "bid_size", ask_size: _Column = "ask_size"
 ) -> pl.Expr:
     """
     Weighted mid: `(bid * ask_size + ask * bid_size) / (bid_size + ask_size)`.
 
-    Near the ask where more stands at the bid, near the bid where more stands at the ask.
+    It is near the ask if the bid is larger, and near the bid if the ask is larger.
 
     Parameters
     ----------
     bid, ask
         Best prices: columns of floats, Decimal or integers, taken as Float64.
     bid_size, ask_size
-        Quantities that stand there, in any unit common to both: columns of the same dtypes.
+        Quantities at these prices, in any unit common to both: columns of the same dtypes. Keyword-only, because feeds
+        put each size after its price.
 
     Returns
     -------
     Expr
-        Float64 in units of price, named `microprice`; elementwise. Null where a price is null, NaN, infinite, zero or
-        negative, where a size is null, NaN, infinite or negative, and where both sizes are 0.
+        Float64 in units of price, named `microprice`; elementwise. Null if a price is null, NaN, infinite, zero or
+        negative, if a size is null, NaN, infinite or negative, or if both sizes are 0.
 
     Raises
     ------
     RangeBarError
-        If a parameter is neither a name nor an expression.
+        If a parameter is neither a name nor an expression, a column is given twice, or its name suggests another part.
 
     See Also
     --------
@@ -174,9 +190,9 @@ def microprice(
 
     Notes
     -----
-    Computed as `bid + (ask - bid) * (bid_size / (bid_size + ask_size))`, so that it never leaves the quote, and is
-    :func:`mid` to the last bit for equal sizes, as long as one price is at most twice the other. Crossed quotes go by
-    the same formula.
+    Computed as `bid + (ask - bid) * (bid_size / (bid_size + ask_size))`, so it is never outside the quote, and is
+    :func:`mid` to the last bit for equal sizes, as long as one price is at most twice the other. The same formula
+    applies to crossed quotes.
 
     This is what Gatheral and Oomen (2010), "Zero-intelligence realized variance estimation", call the micro-price.
     Stoikov (2018), "The micro-price: a high-frequency estimator of future prices", calls it the weighted mid, and
@@ -191,6 +207,7 @@ def microprice(
     >>> quotes.select(rb.microprice())["microprice"].to_list()
     [100.75, 100.0, None]
     """
+    _check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
     best_bid, best_ask = _price("bid", bid), _price("ask", ask)
     on_bid, on_ask = _size("bid_size", bid_size), _size("ask_size", ask_size)
     total = on_bid + on_ask
@@ -202,32 +219,33 @@ def book_imbalance(
     bid_size: _Column | Sequence[_Column] = "bid_size", ask_size: _Column | Sequence[_Column] = "ask_size"
 ) -> pl.Expr:
     """
-    Imbalance of what stands in the book: `(B - A) / (B + A)`, B and A the sizes of bid and ask.
+    Imbalance of the sizes in the book: `(B - A) / (B + A)`, where B and A are the sizes of bid and ask.
 
     Parameters
     ----------
     bid_size, ask_size
-        Quantities of one level a side, or a list of them, best level first and as many on either side, in any unit
+        Quantities of one level per side, or lists of them, best level first and equally many on each side, in any unit
         common to all: columns of floats, Decimal or integers, taken as Float64. B and A are the sums of the levels.
 
     Returns
     -------
     Expr
-        Float64 without unit in [-1, 1], named `book_imbalance`; elementwise. 1 where nothing stands at the ask, -1
-        where nothing stands at the bid. Null where nothing stands on either side, and where any of the sizes is null,
-        NaN, infinite or negative.
+        Float64 without unit in [-1, 1], named `book_imbalance`; elementwise. 1 if there is nothing at the ask, -1 if
+        there is nothing at the bid. Null if there is nothing on either side, or if any of the sizes is null, NaN,
+        infinite or negative.
 
     Raises
     ------
     RangeBarError
-        If a level is neither a name nor an expression, a list is empty, or there are more levels on one side.
+        If a level is neither a name nor an expression, a column is given twice, its name suggests another part, a list
+        is empty, or one side has more levels.
 
     Notes
     -----
-    A level that a short book does not have is 0, not null: ``pl.col("bid_size_5").fill_null(0)``. Weights of levels
-    are products: ``[pl.col("bid_size_1"), 0.5 * pl.col("bid_size_2")]``. Levels in a List column are added up first:
-    ``pl.col("bid_sizes").list.head(5).list.sum()``. Prices are not looked at: crossed quotes have an imbalance like
-    any other.
+    A level that a short book lacks must be 0, not null: ``pl.col("bid_size_5").fill_null(0)``. Write weights of levels
+    as products: ``[pl.col("bid_size_1"), 0.5 * pl.col("bid_size_2")]``. Add up levels in a List column first:
+    ``pl.col("bid_sizes").list.head(5).list.sum()``. Prices do not matter: crossed quotes have an imbalance like any
+    other.
 
     Source, for the best level: the queue imbalance of Gould and Bonart (2016), "Queue imbalance as a one-tick-ahead
     price predictor in a limit order book".
@@ -253,21 +271,27 @@ def book_imbalance(
     """
     bids, asks = _levels("bid_size", bid_size), _levels("ask_size", ask_size)
     if len(bids) != len(asks):
-        msg = f"`bid_size` and `ask_size` must have as many levels, got {len(bids)} and {len(asks)}"
+        msg = (
+            f"`bid_size` and `ask_size` must have the same number of levels, got {len(bids)} and {len(asks)}: "
+            "pass `pl.lit(0)` for a level that one side lacks"
+        )
         raise RangeBarError(msg)
-    # From the best level on: the order of a horizontal sum is open.
-    on_bid, on_ask = reduce(add, bids), reduce(add, asks)
+    _check_parts(bid_size=bids, ask_size=asks)
+    # From the best level on: the order of a horizontal sum is not specified.
+    on_bid = reduce(add, (_size("bid_size", level) for level in bids))
+    on_ask = reduce(add, (_size("ask_size", level) for level in asks))
     total = on_bid + on_ask
     return pl.when(total > 0).then((on_bid - on_ask) / total).alias("book_imbalance")
 
 
 def quote_ofi(
-    bid: _Column = "bid", ask: _Column = "ask", bid_size: _Column = "bid_size", ask_size: _Column = "ask_size"
+    bid: _Column = "bid", ask: _Column = "ask", *, bid_size: _Column = "bid_size", ask_size: _Column = "ask_size"
 ) -> pl.Expr:
     """
-    Order flow of each quote, whose sum over a time is the order-flow imbalance of Cont, Kukanov and Stoikov (2014).
+    Order flow of each quote, whose sum over a period is the order-flow imbalance of Cont, Kukanov and Stoikov (2014).
 
-    What came to the bid less what came to the ask since the quote before. With prices P, sizes q, sides B and A::
+    What was added to the bid less what was added to the ask since the quote before. With prices P, sizes q, sides B and
+    A::
 
         e[n] =   (P_B[n] >= P_B[n-1]) * q_B[n] - (P_B[n] <= P_B[n-1]) * q_B[n-1]
                - (P_A[n] <= P_A[n-1]) * q_A[n] + (P_A[n] >= P_A[n-1]) * q_A[n-1]
@@ -277,29 +301,30 @@ def quote_ofi(
     bid, ask
         Best prices of one book, in the order of time: columns of floats, Decimal or integers, taken as Float64.
     bid_size, ask_size
-        Quantities that stand there, in any unit common to both: columns of the same dtypes.
+        Quantities at these prices, in any unit common to both: columns of the same dtypes. Keyword-only, because feeds
+        put each size after its price.
 
     Returns
     -------
     Expr
-        Float64 in units of size, named `quote_ofi`, one value a row. Above 0 where buyers pressed. Null in the first
-        row, and where one of the eight values is missing: a price that is null, NaN, infinite, zero or negative, a
-        size that is null, NaN, infinite or negative. So a quote with one side nulls its own row and the next.
+        Float64 in units of size, named `quote_ofi`, one value per row. Above 0 if buyers pressed. Null in the first
+        row, and if one of the eight values is missing: a price that is null, NaN, infinite, zero or negative, a size
+        that is null, NaN, infinite or negative. So a one-sided quote nulls its own row and the next.
 
     Raises
     ------
     RangeBarError
-        If a parameter is neither a name nor an expression.
+        If a parameter is neither a name nor an expression, a column is given twice, or its name suggests another part.
 
     Notes
     -----
-    Not elementwise: it looks at the row before. With several symbols use ``.over("symbol")``, else the first quote of
-    one is compared with the last of another. Make it a column first, then add it up over bars or windows of time:
-    within ``group_by(...).agg`` the first quote of each group would have none before it. A sum skips nulls.
+    It is not elementwise: it looks at the row before. With several symbols use ``.over("symbol")``, otherwise the first
+    quote of one is compared with the last of another. Make it a column first, then add it up over bars or windows of
+    time: within ``group_by(...).agg`` the first quote of each group would have no quote before it. A sum skips nulls.
 
-    Where null means that a side did not change, fill it forward first. Where quotes have no sizes, ``pl.lit(1)`` for
-    both counts moves: a side that improves is 1, one that worsens -1. Crossed quotes go by the same formula; quotes
-    of several venues in one stream are no book, and what venues differ by would count as flow.
+    If null means that a side did not change, fill it forward first. If quotes have no sizes, ``pl.lit(1)`` for both
+    counts moves: a side that improves is 1, one that worsens -1. The same formula applies to crossed quotes. Quotes of
+    several venues in one stream are not a book: the differences between venues would count as flow.
 
     Source: Cont, Kukanov and Stoikov (2014), "The price impact of order book events".
 
@@ -320,6 +345,7 @@ def quote_ofi(
     >>> quotes.select(rb.quote_ofi())["quote_ofi"].to_list()
     [None, 2.0, 4.0, -1.0]
     """
+    _check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
     best_bid, best_ask = _price("bid", bid), _price("ask", ask)
     bid_before, ask_before = best_bid.shift(), best_ask.shift()
     on_bid, on_ask = _queue(best_bid, _size("bid_size", bid_size)), _queue(best_ask, _size("ask_size", ask_size))
@@ -333,34 +359,71 @@ def _mid(bid: pl.Expr, ask: pl.Expr) -> pl.Expr:
 
 
 def _price(name: str, column: _Column) -> pl.Expr:
-    """A price as Float64, null where it is none that a trade could have."""
+    """A price as Float64, null if no trade could have it."""
     number = _number(name, column)
     return pl.when(number.is_between(0.0, math.inf, closed="none")).then(number)
 
 
 def _size(name: str, column: _Column) -> pl.Expr:
-    """A size as Float64, null where it is none that a trade could have."""
+    """A size as Float64, null if no trade could have it."""
     number = _number(name, column)
     return pl.when(number.is_between(0.0, math.inf, closed="left")).then(number)
 
 
 def _queue(price: pl.Expr, size: pl.Expr) -> pl.Expr:
-    """A size in as many rows as prices: a literal has one, and no row before it."""
+    """A size with as many rows as the prices: a literal has one row, and none before it."""
     return pl.when(price.is_not_null()).then(size)
 
 
-def _levels(name: str, columns: _Column | Sequence[_Column]) -> list[pl.Expr]:
+def _levels(name: str, columns: _Column | Sequence[_Column]) -> list[_Column]:
     if isinstance(columns, str | pl.Expr) or not isinstance(columns, Sequence):
-        return [_size(name, columns)]
+        return [columns]
     if not columns:
-        msg = f"`{name}` must have at least one level, got an empty list"
+        msg = f"`{name}` must have at least one level, got an empty list: name one"
         raise RangeBarError(msg)
-    return [_size(name, column) for column in columns]
+    return list(columns)
 
 
 def _number(name: str, column: _Column) -> pl.Expr:
     """A column as Float64; the subtraction refuses text and times, which a cast alone would take for numbers."""
+    return (_expression(name, column) - 0.0).cast(pl.Float64)
+
+
+def _expression(name: str, column: _Column) -> pl.Expr:
     if not isinstance(column, str | pl.Expr):
-        msg = f"`{name}` must be a column name or an expression, got {column!r}"
+        msg = f"`{name}` must be a column name or an expression, got {shown(column)}"
         raise RangeBarError(msg)
-    return ((pl.col(column) if isinstance(column, str) else column) - 0.0).cast(pl.Float64)
+    return pl.col(column) if isinstance(column, str) else column
+
+
+def _check_parts(**columns: _Column | list[_Column]) -> None:
+    """
+    Refuse columns in another order than that of the parameters, as far as their names show it.
+
+    Their values would not show it: swapped prices and sizes give numbers again, and crossed quotes are quotes.
+    """
+    played: dict[str, str] = {}
+    for part, given in columns.items():
+        for column in given if isinstance(given, list) else [given]:
+            expression = _expression(part, column)
+            if not expression.meta.is_column():
+                continue
+            name = expression.meta.output_name()
+            if name in played:
+                msg = f"column `{cut(name)}` is given for `{played[name]}` and for `{part}`: each needs its own column"
+                raise RangeBarError(msg)
+            played[name] = part
+            if not _may_play(name, part):
+                msg = (
+                    f"column `{cut(name)}` is given for `{part}`, but its name suggests another part: "
+                    "swap the columns, or rename it"
+                )
+                raise RangeBarError(msg)
+
+
+def _may_play(name: str, part: str) -> bool:
+    """Whether a name contradicts neither the side nor the kind of a part."""
+    words = _CAPITAL.sub("_", name).lower()
+    sides = _SIDE.findall(words)
+    right, wrong = (_SIZE, _PRICE) if part.endswith("_size") else (_PRICE, _SIZE)
+    return (not sides or part.partition("_")[0] in sides) and bool(right.search(words) or not wrong.search(words))

@@ -1,8 +1,9 @@
 """
-What an editor and a type checker need to know `.rangebar`: `python -m rangebar_polars.stubs` writes it into `typings`.
+Type stubs that teach editors and type checkers about `.rangebar`, written by `python -m rangebar_polars.stubs`.
 
-A namespace is registered when the program runs, and a checker only reads. So this copies the declarations of LazyFrame,
-DataFrame and Expr from the installed Polars, adds `.rangebar` to each, and leaves the result where checkers look first.
+A namespace is registered when the program runs, but a checker only reads it. So this copies the declarations of
+LazyFrame, DataFrame and Expr from the installed Polars, adds `.rangebar` to each, and writes the result where checkers
+look first.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NAMESPACES: Final = {
     "expr/expr.py": ("Expr", "ExprRangeBar"),
     "lazyframe/frame.py": ("LazyFrame", "LazyFrameRangeBar"),
 }
-# Mypy takes a module only out of a whole package. In a whole package pyright would miss the modules that are not there.
+# Mypy accepts a module only as part of a whole package. In a whole package, pyright would miss the modules left out.
 _PACKAGES: Final = ("__init__.py", "dataframe/__init__.py", "expr/__init__.py", "lazyframe/__init__.py")
 
 
@@ -36,14 +37,16 @@ def write_stubs(folder: Path, *, mypy: bool = False) -> None:
     Parameters
     ----------
     folder
-        Where the checker looks for stubs: `typings` for pyright and Pylance, for mypy what `mypy_path` says.
+        Where the checker looks for stubs: `typings` for pyright and Pylance, the `mypy_path` for mypy.
     mypy
-        Whether they are laid out as mypy wants them; pyright wants them otherwise.
+        Whether to lay them out for mypy, which differs from pyright.
 
     Raises
     ------
     FileExistsError
-        If there are stubs of Polars already that this function has not written.
+        If there are already stubs of Polars that this function did not write.
+    OSError
+        If the folder cannot be created or written.
     """
     polars = Path(pl.__file__).parent
     texts = {
@@ -51,7 +54,7 @@ def write_stubs(folder: Path, *, mypy: bool = False) -> None:
         for name in (*(_PACKAGES if mypy else ()), *_NAMESPACES)
     }
     for file in texts:
-        if file.exists() and not file.read_text(encoding="utf-8").startswith(_MADE_BY):
+        if file.exists() and not file.read_bytes().startswith(_MADE_BY.encode()):
             raise FileExistsError(file)
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +62,7 @@ def write_stubs(folder: Path, *, mypy: bool = False) -> None:
 
 
 def _stub(source: str, name: str) -> str:
-    """The declarations of a module of Polars without what its functions do, and with the namespace."""
+    """The declarations of a module of Polars without function bodies, and with the namespace."""
     module = ast.parse(source)
     kind, namespace = _NAMESPACES.get(name, ("", ""))
     for node in ast.walk(module):
@@ -75,7 +78,7 @@ def _stub(source: str, name: str) -> str:
 
 
 def main() -> None:
-    """Write the stubs, and say so."""
+    """Write the stubs and report it."""
     parser = argparse.ArgumentParser(
         prog="python -m rangebar_polars.stubs",
         description="Stubs of the installed Polars with `.rangebar`, for editors and type checkers.",
@@ -86,7 +89,9 @@ def main() -> None:
     try:
         write_stubs(arguments.folder, mypy=arguments.mypy)
     except FileExistsError as error:
-        parser.error(f"{error} is there already, and is not by rangebar_polars")
+        parser.error(f"{error} exists and was not written by rangebar_polars: choose another folder, or move it")
+    except OSError as error:
+        parser.error(f"cannot write to {arguments.folder}: {error}")
     sys.stdout.write(f"{arguments.folder}: stubs of Polars {pl.__version__} with `.rangebar`\n")
 
 

@@ -1,7 +1,7 @@
 //! Range bars as native Polars operations.
 //!
-//! Four layers, and arrows point one way: [`core`] (bars over slices, standard library only) is driven by
-//! `frame` (Polars columns in and out), on which stand `plugin` (expressions) and `stream` (batches).
+//! Four layers, with dependencies in one direction: [`core`] (bars over slices, standard library only) is used by
+//! `frame` (Polars columns in and out), on which `plugin` (expressions) and `stream` (batches) are built.
 //! `cargo test --no-default-features` builds and tests the core alone.
 
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
@@ -14,7 +14,7 @@ mod plugin;
 #[cfg(feature = "plugin")]
 mod stream;
 
-/// Columns that we make are freed by Polars, and the other way round: one allocator for both.
+/// Polars frees columns that we allocate, and vice versa, so both need one allocator.
 #[cfg(feature = "plugin")]
 #[global_allocator]
 static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::new();
@@ -23,9 +23,19 @@ static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::n
 #[pyo3::pymodule]
 mod _internal {
     #[pymodule_export]
-    use crate::stream::{
-        GapStream, PushStream, TradeStream, bar_columns, check_lookback, check_max_gap, check_threshold, period_bounds,
+    use crate::frame::checks::{
+        bar_columns, check_lookback, check_max_gap, check_max_step, check_points, check_rule, check_threshold,
+        period_bounds, request_facts, written_rule,
     };
+
+    #[pymodule_export]
+    use crate::frame::text::count_newlines;
+
+    #[pymodule_export]
+    use crate::frame::digest::Digests;
+
+    #[pymodule_export]
+    use crate::stream::{GapStream, PushStream, TradeStream};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

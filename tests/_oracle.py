@@ -12,6 +12,7 @@ import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ Cell: TypeAlias = int | float | str | None
 Number: TypeAlias = int | float | Decimal
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
 Reset: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
-CloseReason: TypeAlias = Literal["threshold", "reset", "gap", "end"]
+CloseReason: TypeAlias = Literal["threshold", "reset", "gap", "end", "time"]
 
 DECIMALS = 8
+"""Those of quantities, and of prices unless others are asked for."""
+PRICE_PARTS, QUANTITY_PARTS = 10**6, 10**3
+"""In how many parts rounding may change a price, or a quantity, by one."""
 EPS = 2.220446049250313e-16
 EPOCH = dt.date(1970, 1, 1)
 MICROSECONDS = {
@@ -40,7 +44,7 @@ MONTHS = {"mo": 1, "q": 3, "y": 12}
 
 
 class Trade(NamedTuple):
-    """One input row: time in the input's unit, price and quantity in units of 1e-8."""
+    """One input row: time in the input's unit, price in units of its last decimal, quantity in units of 1e-8."""
 
     time: int
     price: int
@@ -49,6 +53,8 @@ class Trade(NamedTuple):
     agg_id: int
     first_id: int
     last_id: int
+    decimals: int = DECIMALS
+    """Of the price."""
 
     @property
     def individual(self) -> int:
@@ -74,16 +80,25 @@ class Span(NamedTuple):
     microseconds: Fraction
 
 
-def fixed(x: Number) -> int:
-    """Units of 1e-8, halves away from zero: exact from integers and decimals, the IEEE product from a double."""
-    exact = Fraction(x * 1e8) if isinstance(x, float) else Fraction(x) * 10**DECIMALS
+@lru_cache(maxsize=2**16, typed=True)  # drawn frames repeat their numbers; equal ones of other types round otherwise
+def fixed(x: Number, decimals: int = DECIMALS) -> int:
+    """Units of the last decimal, halves away from zero: of the IEEE product of a double below 2^53, else exact."""
+    is_small = isinstance(x, float) and abs(x * float(10**decimals)) < 2**53
+    exact = Fraction(x * float(10**decimals)) if is_small else Fraction(x) * 10**decimals
     rounded = math.floor(abs(exact) + Fraction(1, 2))
     return rounded if exact >= 0 else -rounded
 
 
-def double(raw: int, scale: float = 1e8) -> float:
-    """Back to a double: the integer to the nearest double, then one division."""
-    return float(raw) / scale
+def double(raw: int, units: int = 10**DECIMALS) -> float:
+    """The nearest double: of two integers Python divides so."""
+    return raw / units
+
+
+def is_kept(x: Number, parts: int, decimals: int = DECIMALS) -> bool:
+    """Whether rounding changes a number by no more than one part in so many; of a double as doubles say it."""
+    if isinstance(x, float):
+        return abs(double(fixed(x, decimals), 10**decimals) - x) <= 1 / parts * x
+    return abs(Fraction(fixed(x, decimals), 10**decimals) - Fraction(x)) * parts <= Fraction(x)
 
 
 def trades_of(
@@ -91,22 +106,24 @@ def trades_of(
     price: Sequence[Number],
     quantity: Sequence[Number],
     *,
-    is_buyer_maker: Sequence[bool] | None = None,
+    is_buyer_maker: Sequence[bool | None] | None = None,
     agg_trade_id: Sequence[int] | None = None,
     first_trade_id: Sequence[int] | None = None,
     last_trade_id: Sequence[int] | None = None,
+    price_decimals: int = DECIMALS,
 ) -> list[Trade]:
     """Columns of one group as trades; absent ids are row numbers, absent individual ids the row's id."""
     agg = list(range(len(time))) if agg_trade_id is None else agg_trade_id
     return [
         Trade(
             time[i],
-            fixed(price[i]),
+            fixed(price[i], price_decimals),
             fixed(quantity[i]),
             None if is_buyer_maker is None else is_buyer_maker[i],
             agg[i],
             (first_trade_id or agg)[i],
             (last_trade_id or agg)[i],
+            price_decimals,
         )
         for i in range(len(time))
     ]
@@ -160,6 +177,18 @@ def period(time_us: Fraction, reset: Reset) -> tuple[int, ...]:
     return (date.year, date.month) if reset == "1mo" else (date.year,)
 
 
+def break_between(
+    previous: Trade, now: Trade, time_unit: TimeUnit, reset: Reset | None, longest: Span | None
+) -> Literal["reset", "gap"] | None:
+    """Why a bar that holds a trade of a group cannot hold the next one."""
+    if reset is None and longest is None:
+        return None
+    before, after = (trade.time * MICROSECONDS[time_unit] for trade in (previous, now))
+    if reset is not None and period(before, reset) != period(after, reset):
+        return "reset"
+    return "gap" if longest is not None and after > later(before, longest) else None
+
+
 def split(
     trades: Sequence[Trade],
     threshold_dbps: int,
@@ -174,21 +203,31 @@ def split(
     bars: list[Bar] = []
     forming: list[Trade] = []
     for row, trade in enumerate(trades):
-        if forming and (reset is not None or longest is not None):
-            previous, now = (t.time * MICROSECONDS[time_unit] for t in (forming[-1], trade))
-            broken: CloseReason | None = None
-            if reset is not None and period(previous, reset) != period(now, reset):
-                broken = "reset"
-            elif longest is not None and now > later(previous, longest):
-                broken = "gap"
-            if broken is not None:
-                bars.append(Bar(forming, broken, row))
-                forming = []
+        broken = break_between(forming[-1], trade, time_unit, reset, longest) if forming else None
+        if broken is not None:
+            bars.append(Bar(forming, broken, row))
+            forming = []
         forming.append(trade)
         if closes(forming, threshold_dbps, gate=gate):
             bars.append(Bar(forming, "threshold", row))
             forming = []
     return [*bars, Bar(forming, "end", len(trades))] if forming else bars
+
+
+def floors(
+    trades: Sequence[Trade],
+    *,
+    reset: Reset | None = None,
+    max_gap: str | dt.timedelta | None = None,
+    time_unit: TimeUnit = "us",
+) -> list[int]:
+    """For each row the first one that no reset or gap parts from it."""
+    longest = None if max_gap is None else span(max_gap)
+    out = [0] * len(trades)
+    for row in range(1, len(trades)):
+        is_broken = break_between(trades[row - 1], trades[row], time_unit, reset, longest) is not None
+        out[row] = row if is_broken else out[row - 1]
+    return out
 
 
 def ratio(numerator: float, denominator: float, *, otherwise: float) -> float:
@@ -204,9 +243,10 @@ def row(bar: Bar, time_unit: TimeUnit) -> dict[str, Cell]:
     turnover_raw = sum(t.turnover for t in trades)
     vwap_raw = turnover_raw // volume_raw if volume_raw else first.price
     count = sum(t.individual for t in trades)
-    o, c = double(first.price), double(last.price)
-    h, l = double(max(t.price for t in trades)), double(min(t.price for t in trades))
-    vwap, volume = double(vwap_raw), double(volume_raw)
+    unit = 10**first.decimals
+    o, c = double(first.price, unit), double(last.price, unit)
+    h, l = double(max(t.price for t in trades), unit), double(min(t.price for t in trades), unit)
+    vwap, volume = double(vwap_raw, unit), double(volume_raw)
     duration_us = math.floor((last.time - first.time) * MICROSECONDS[time_unit])
     cells: dict[str, Cell] = {
         "open_time": first.time,
@@ -216,7 +256,7 @@ def row(bar: Bar, time_unit: TimeUnit) -> dict[str, Cell]:
         "low": l,
         "close": c,
         "volume": volume,
-        "turnover": double(turnover_raw, 1e16),
+        "turnover": double(turnover_raw, unit * 10**DECIMALS),
         "vwap": vwap,
         "individual_trade_count": count,
         "agg_record_count": len(trades),
@@ -226,7 +266,7 @@ def row(bar: Bar, time_unit: TimeUnit) -> dict[str, Cell]:
         "last_agg_trade_id": last.agg_id,
         "close_reason": bar.close_reason,
         "duration_us": duration_us,
-        "vwap_close_deviation": ratio(c - vwap, h - l, otherwise=0.0),
+        "vwap_close_deviation": (c - vwap) / (h - l) if h > l else 0.0,
         "price_impact": ratio(abs(c - o), volume, otherwise=0.0),
         "trade_intensity": ratio(float(count), float(duration_us) / 1e6, otherwise=float(count)),
         "volume_per_trade": ratio(volume, float(count), otherwise=0.0),
@@ -236,7 +276,7 @@ def row(bar: Bar, time_unit: TimeUnit) -> dict[str, Cell]:
 
 
 def side_cells(trades: list[Trade], o: float, c: float) -> dict[str, Cell]:
-    """The cells that need the aggressor; all null without it."""
+    """The cells that need the aggressor; all null if it is not known of a trade."""
     names = (
         "buy_volume",
         "sell_volume",
@@ -246,7 +286,7 @@ def side_cells(trades: list[Trade], o: float, c: float) -> dict[str, Cell]:
         "sell_trade_count",
     )
     ratios = ("ofi", "kyle_lambda_proxy", "aggression_ratio", "turnover_imbalance")
-    if trades[0].seller_is_aggressor is None:
+    if any(trade.seller_is_aggressor is None for trade in trades):
         return dict.fromkeys((*names, *ratios))
     buys = [t for t in trades if not t.seller_is_aggressor]
     sells = [t for t in trades if t.seller_is_aggressor]
@@ -261,8 +301,8 @@ def side_cells(trades: list[Trade], o: float, c: float) -> dict[str, Cell]:
     return {
         "buy_volume": buy,
         "sell_volume": sell,
-        "buy_turnover": double(buy_turnover, 1e16),
-        "sell_turnover": double(sell_turnover, 1e16),
+        "buy_turnover": double(buy_turnover, 10 ** (trades[0].decimals + DECIMALS)),
+        "sell_turnover": double(sell_turnover, 10 ** (trades[0].decimals + DECIMALS)),
         "buy_trade_count": buy_count,
         "sell_trade_count": sell_count,
         "ofi": ofi,

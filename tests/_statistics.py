@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 import rangebar_polars as rb
-from tests._routes import FEATURES
-from tests._windows import HORIZON, STATISTICS
+from tests._oracle import DECIMALS
+from tests._registry import FEATURES, HORIZON, INDIVIDUAL, REGISTRY, SIDE, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rangebar_polars._typing import MissingSide
     from tests._oracle import TimeUnit
 
-SIDE = ("is_buyer_maker",)
-INDIVIDUAL = ("first_trade_id", "last_trade_id")
 
-
-class Statistic(NamedTuple):
+class Expression(NamedTuple):
     """An expression, the columns that it reads under their default names, and those of them that must exist."""
 
     expression: Callable[..., pl.Expr]
@@ -27,35 +25,16 @@ class Statistic(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-SINGLE: dict[str, Statistic] = {
-    "ofi": Statistic(rb.ofi, ("quantity", *SIDE)),
-    "turnover_imbalance": Statistic(rb.turnover_imbalance, ("price", "quantity", *SIDE)),
-    "count_imbalance": Statistic(rb.count_imbalance, SIDE, SIDE),
-    "aggression_ratio": Statistic(rb.aggression_ratio, (*SIDE, *INDIVIDUAL), SIDE),
-    "vwap": Statistic(rb.vwap, ("price", "quantity")),
-    "vwap_position": Statistic(rb.vwap_position, ("price", "quantity")),
-    "vwap_close_deviation": Statistic(rb.vwap_close_deviation, ("price", "quantity")),
-    "price_impact": Statistic(rb.price_impact, ("price", "quantity")),
-    "kyle_lambda": Statistic(rb.kyle_lambda, ("price", "quantity", *SIDE)),
-    "trade_intensity": Statistic(rb.trade_intensity, ("timestamp", *INDIVIDUAL)),
-    "aggregation_density": Statistic(rb.aggregation_density, INDIVIDUAL, INDIVIDUAL),
-    "burstiness": Statistic(rb.burstiness, ("timestamp",)),
-    "volume_per_trade": Statistic(rb.volume_per_trade, ("quantity", *INDIVIDUAL)),
-    "volume_skew": Statistic(rb.volume_skew, ("quantity",)),
-    "volume_kurt": Statistic(rb.volume_kurt, ("quantity",)),
-    **{
-        name: Statistic(getattr(rb, name), ("price",))
-        for name in (
-            *("price_range", "garman_klass_vol", "kaufman_er", "hurst", "permutation_entropy"),
-            *("max_drawdown", "max_runup"),
-        )
-    },
+SINGLE: dict[str, Expression] = {
+    one.expression.__name__: Expression(one.expression, one.reads, one.needs)
+    for one in REGISTRY
+    if one.expression is not None
 }
 TRADES = ("timestamp", "price", "quantity", *SIDE)
-STRUCTS: dict[str, Statistic] = {
-    "horizon": Statistic(rb.horizon, ("price",)),
-    "bar_features": Statistic(rb.bar_features, (*TRADES, *INDIVIDUAL)),
-    "window_features": Statistic(rb.window_features, TRADES),
+STRUCTS: dict[str, Expression] = {
+    "horizon": Expression(rb.horizon, ("price",)),
+    "bar_features": Expression(rb.bar_features, (*TRADES, *INDIVIDUAL)),
+    "window_features": Expression(rb.window_features, TRADES),
 }
 DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(SINGLE, pl.Float64()),
@@ -63,13 +42,25 @@ DTYPES: dict[str, pl.DataType] = {
     "bar_features": pl.Struct(FEATURES),
     "window_features": pl.Struct(STATISTICS),
 }
-NEED_THE_SIDE = ("ofi", "turnover_imbalance", "kyle_lambda")
+NEED_THE_SIDE = tuple(name for name, one in SINGLE.items() if set(SIDE) <= set(one.reads) and not one.needs)
+"""Null without the aggressor; the others that read it ask for it."""
 
 
-def every(columns: Sequence[str], *, time_unit: TimeUnit | None = None) -> list[pl.Expr]:
+def every(
+    columns: Sequence[str],
+    *,
+    time_unit: TimeUnit | None = None,
+    price_decimals: int = DECIMALS,
+    missing_side: MissingSide = "error",
+) -> list[pl.Expr]:
     """Every expression for which the frame has the columns."""
+    of_column: dict[str, dict[str, Any]] = {
+        "timestamp": {"time_unit": time_unit},
+        "price": {"price_decimals": price_decimals},
+        "is_buyer_maker": {"missing_side": missing_side},
+    }
     return [
-        statistic.expression(**({"time_unit": time_unit} if "timestamp" in statistic.reads else {}))
+        statistic.expression(**{k: v for read in statistic.reads for k, v in of_column.get(read, {}).items()})
         for statistic in (SINGLE | STRUCTS).values()
         if set(statistic.needs) <= set(columns)
     ]

@@ -46,7 +46,7 @@ class Run:
 def runs(draw: st.DrawFn, **shape: Any) -> Run:
     """Trades with resets, gaps, orphans and several thresholds, or without; parameters as for `trades`."""
     case = draw(any_trades(chunked_frame=False, **shape))
-    several = draw(st.one_of(st.none(), threshold_lists(case.threshold_dbps)))
+    several = draw(st.one_of(st.none(), threshold_lists(case)))
     options = case.bar_options | {"by": list(case.by) or None, "include_orphans": draw(st.booleans())}
     return Run(case.frame, several or case.threshold_dbps, options)
 

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests._tracing import trace_sources
+
 for name, examples in (("dev", 20), ("ci", 60), ("deep", 1000)):
     settings.register_profile(
         name,
@@ -18,6 +20,7 @@ for name, examples in (("dev", 20), ("ci", 60), ("deep", 1000)):
         print_blob=True,
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+trace_sources()
 
 
 @pytest.fixture(scope="session")

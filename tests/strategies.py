@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import polars as pl
 from hypothesis import strategies as st
 
+from tests._oracle import DECIMALS, fixed
+
 if TYPE_CHECKING:
     from tests._oracle import TimeUnit
 
@@ -22,6 +24,8 @@ MAX_ROWS = 40
 LONG = (100,)  # repeats of the drawn rows: bars and groups then reach over the library's blocks of 1,024 rows
 SOME_LONG = (1, 1, 1, 1, *LONG)
 THRESHOLDS = (1, 10, 50, 250, 1_000, 100_000)
+DBPS = 100_000
+MOST_DECIMALS = 18
 OPENS_RAW = (1, 2, 100, 123_456, 10**8, 4_228_358_000_000, 9 * 10**12)  # 1e-8, 2e-8, 1e-6, ... 90,000
 QUANTITY_STEPS_RAW = (0, 1, 12_345, 10**8, 5 * 10**21)  # none, dust, usual, whole units, up to 1e15
 SUM_LIMIT = 10**38  # a sum of price x quantity stays within 128 bits
@@ -76,7 +80,7 @@ class Trades:
     threshold_dbps: int
     by: tuple[str, ...] = ()
     gate: bool = True
-    options: dict[str, Any] = field(default_factory=dict)  # time_unit where the clock is an integer
+    options: dict[str, Any] = field(default_factory=dict)  # time_unit of an integer clock, price_decimals if not eight
     breaks: dict[str, Any] = field(default_factory=dict)  # reset and max_gap
 
     @property
@@ -115,9 +119,6 @@ def steps_of(pace: tuple[int | dt.timedelta, ...]) -> st.SearchStrategy[Step]:
         id_gap=st.integers(1, 3),
         individual=st.integers(1, 4),
     )
-
-
-STEPS = steps_of(TICKS.paces[0])
 
 
 @st.composite
@@ -175,14 +176,15 @@ def _key_digit(group: int, name: str, key_count: int) -> int:
 def _numbers(draw: st.DrawFn, steps: list[Step], threshold: int, *, exact: bool) -> dict[str, pl.Series]:
     start = draw(st.sampled_from((10**8, 64 * 10**8) if exact else OPENS_RAW))
     ticks_to_close = (1, 2, 4, 4, 20_000) if len(steps) <= 2 * MAX_ROWS else (2, 100, 300, 1_000)
-    tick = max(start * threshold // 100_000 // draw(st.sampled_from(ticks_to_close)), 1)
+    tick = max(start * threshold // DBPS // draw(st.sampled_from(ticks_to_close)), 1)
     if exact:
         tick = max(tick // 50_000_000, 1) * 50_000_000
+    lowest = tick if exact else lowest_price(threshold)
     last: dict[int, int] = {}
     prices = []
     for step in steps:
         price = last.get(step.group)
-        last[step.group] = start if price is None else max(price + step.ticks * tick, tick if exact else 1)
+        last[step.group] = max(start if price is None else price + step.ticks * tick, lowest)
         prices.append(last[step.group])
     kind: Literal["double", "single", "decimal", "integer"] = "double"
     if not exact:
@@ -197,6 +199,11 @@ def _numbers(draw: st.DrawFn, steps: list[Step], threshold: int, *, exact: bool)
     if kind == "integer":
         return {"price": pl.Series(prices, dtype=pl.Int64), "quantity": _series(quantities, "double")}
     return {"price": _series(prices, kind), "quantity": _series(quantities, kind)}
+
+
+def lowest_price(threshold: int) -> int:
+    """The lowest raw price of which the threshold is a unit of the last decimal."""
+    return -(-DBPS // threshold)
 
 
 def _series(raw: list[int], kind: str) -> pl.Series:
@@ -248,6 +255,36 @@ def ticks(wait: int | dt.timedelta, unit: TimeUnit) -> int:
     return wait if isinstance(wait, int) else wait // dt.timedelta.resolution * TIME_UNITS[unit] // TIME_UNITS["us"]
 
 
+# ------------------------------------------------------------------------------------ missing sides
+
+
+@st.composite
+def missing_sides(draw: st.DrawFn, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with sides of which any may be null: by a pattern, from and to a row, one row, all rows or none."""
+    n = frame.height
+    kind = draw(st.sampled_from(("pattern", "pattern", "run", "but for a run", "one row", "all", "none")))
+    pattern = draw(st.lists(st.booleans(), min_size=1, max_size=11)) if kind == "pattern" else [kind == "all"]
+    first, last = sorted(round(draw(st.floats(0, 1)) * n) for _ in range(2))
+    row = pl.int_range(n, eager=True)
+    missing = (row >= first) & (row < last)
+    if kind in ("pattern", "all", "none"):
+        missing = pl.Series([pattern[i % len(pattern)] for i in range(n)], dtype=pl.Boolean)
+    elif kind == "but for a run":
+        missing = ~missing
+    elif kind == "one row":
+        missing = row == first
+    side = frame["is_buyer_maker"] if "is_buyer_maker" in frame.columns else row * 7 % 3 == 0
+    return frame.with_columns(pl.when(missing).then(None).otherwise(side).alias("is_buyer_maker"))
+
+
+@st.composite
+def trades_missing_sides(draw: st.DrawFn, **shape: Any) -> Trades:
+    """Valid trades, some of which have no side; parameters as for `trades`."""
+    case = draw(any_trades(**shape | {"chunked_frame": False}))
+    frame = draw(missing_sides(case.frame))
+    return replace(case, frame=draw(chunked(frame)) if shape.get("chunked_frame", True) else frame)
+
+
 # --------------------------------------------------------------------------- resets, gaps, thresholds
 
 
@@ -275,10 +312,28 @@ def any_trades(**shape: Any) -> st.SearchStrategy[Trades]:
 
 
 @st.composite
-def threshold_lists(draw: st.DrawFn, around: int) -> list[int]:
-    """One to four thresholds in any order, those of a frame's walk among them."""
-    near = (around, max(around // 2, 1), min(2 * around, 100_000), min(3 * around, 100_000))
-    return draw(st.lists(st.sampled_from((*near, *THRESHOLDS)), min_size=1, max_size=4, unique=True))
+def of_decimals(draw: st.DrawFn, cases: st.SearchStrategy[Trades]) -> Trades:
+    """The same whole numbers of units as prices of any decimals: as doubles, Decimals or integers."""
+    case = draw(cases)
+    decimals = draw(st.integers(0, MOST_DECIMALS))
+    raw = [fixed(price) for price in case.frame["price"]]
+    price = pl.Series([x / 10**decimals for x in raw], dtype=pl.Float64)
+    if draw(st.booleans()):
+        dtype = pl.Decimal(38, decimals) if decimals else pl.Int64()
+        price = pl.Series([Decimal(x).scaleb(-decimals) if decimals else x for x in raw], dtype=dtype)
+    frame = case.frame.with_columns(price.alias("price"))
+    return replace(case, frame=frame, options=case.options | {"price_decimals": decimals})
+
+
+@st.composite
+def threshold_lists(draw: st.DrawFn, case: Trades) -> list[int]:
+    """One to four thresholds in any order that every price of a frame can bear, those of its walk among them."""
+    around = case.threshold_dbps
+    near = (around, max(around // 2, 1), min(2 * around, DBPS), min(3 * around, DBPS))
+    decimals = case.options.get("price_decimals", DECIMALS)
+    lowest = min((fixed(price, decimals) for price in case.frame["price"]), default=DBPS)
+    borne = [threshold for threshold in (*near, *THRESHOLDS) if lowest >= lowest_price(threshold)]
+    return draw(st.lists(st.sampled_from(borne), min_size=1, max_size=4, unique=True))
 
 
 @st.composite

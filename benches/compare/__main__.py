@@ -34,7 +34,7 @@ def main() -> None:
     save(results, BUILD / "results.json")
     if drawing:
         page.write(ROOT / "docs" / "compare.md", results, arguments.rounds)
-        command = [drawing, "-m", "benches.compare.draw", str(BUILD / "results.json"), "docs"]
+        command = [drawing, "-m", "benches.compare.draw", str(BUILD / "results.json"), "docs/pictures"]
         subprocess.run(command, cwd=ROOT, check=True)
     if any(each.verdict for each in results):
         raise SystemExit("bars differ although the rule is the same")

@@ -36,7 +36,7 @@ def main(results: str, folder: str) -> None:
         if contender.key in measured
     ]
     for theme, colours in THEMES.items():
-        picture(rows, colours).save(str(Path(folder) / f"compare-{theme}.svg"))
+        picture(rows, colours).save(str(Path(folder) / f"compare_{theme}.svg"))
 
 
 def _fewer(rows: int, most: int) -> str:

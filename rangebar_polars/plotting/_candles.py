@@ -1,4 +1,4 @@
-"""What to draw of bars, and where: one row a candle."""
+"""What to draw, and where: one row per candle."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SUMS: Final = frozenset(
         "volume",
     }
 )  # fmt: skip
-"""Columns that add up over bars; of all others the mean stands for several bars."""
+"""Columns that are summed over bars; for all others, several bars are represented by the mean."""
 
 _BODY: Final = 0.38
-"""Half the width of a candle, where the distance from bar to bar is 1."""
+"""Half the width of a candle, in units of the distance from bar to bar."""
 
 
 def fields(panels: Sequence[str]) -> dict[str, str]:
-    """Names of the panels in the data of the chart: no dot, bracket or colon of the user's means anything there."""
+    """Names of the panels in the data of the chart, where a dot, bracket or colon would have a meaning."""
     return {f"panel_{number}": name for number, name in enumerate(panels)}
 
 
 def candles(frame: pl.DataFrame, x: Axis, panels: Sequence[str], size: int) -> pl.DataFrame:
-    """One row a candle of `size` bars: what to draw, and where."""
+    """One row per candle of `size` bars: what to draw, and where."""
     names = fields(panels)
     reason = pl.col("close_reason").cast(pl.String) if "close_reason" in frame.columns else pl.lit("threshold")
     ended_otherwise = reason.replace({"threshold": None})
@@ -73,13 +73,13 @@ def _places(x: Axis) -> list[pl.Expr]:
         left.alias("left"),
         right.alias("right"),
         middle.alias("middle"),
-        # What a bar says is known when it has closed.
+        # What a bar says is known once it has closed.
         (middle if x == "bar" else right).alias("known"),
     ]
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A time as the chart tells it: Vega would put it into the time zone of the reader."""
+    """A time as the chart shows it: Vega would convert it to the time zone of the reader."""
     if not isinstance(dtype, pl.Datetime):
         return pl.col(name).cast(pl.String)
     time = pl.col(name) if dtype.time_zone is None else pl.col(name).dt.convert_time_zone("UTC")

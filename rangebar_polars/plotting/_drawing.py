@@ -15,7 +15,7 @@ from rangebar_polars.plotting._options import OHLC, Axis, Theme
 __all__ = ["Drawing", "themed", "zoomable"]
 
 _REASONS: Final = {"reset": "triangle-down", "gap": "square", "end": "circle"}
-"""Shapes of the marks under bars that no threshold ended."""
+"""Shapes of the marks under bars that were not ended by their threshold."""
 
 _CLOCK: Final = {
     "year": "%-d %b %Y",
@@ -26,7 +26,7 @@ _CLOCK: Final = {
     "seconds": "%H:%M:%S",
     "milliseconds": "%S.%L",
 }
-"""How a label of the time axis reads, by what it is the beginning of."""
+"""Formats of labels on the time axis, by the period that begins there."""
 
 _PIXELS_PER_TICK: Final = 90
 _PANEL_HEIGHT: Final = 70
@@ -35,10 +35,10 @@ _LARGE: Final = 1e4
 _SMALL: Final = 1e-3
 
 _NUMBERS: Final = count(1)
-"""Of the charts: two that stand in one are zoomed apart."""
+"""Numbers of the charts: two charts in one are zoomed separately."""
 
 _UP: Final = "#1b9e77"
-_DOWN: Final = "#d95f02"  # told from green by every eye
+_DOWN: Final = "#d95f02"  # distinct from green for every eye
 _MARK: Final = "#8e7cc3"
 
 
@@ -68,7 +68,7 @@ class Drawing:
         self._colour = altair.condition("datum.close >= datum.open", altair.value(_UP), altair.value(_DOWN))
 
     def prices(self, height: int, *, lowest: bool) -> Any:  # noqa: ANN401
-        """Wicks, bodies and the marks of bars that no threshold ended."""
+        """Wicks, bodies and the marks of bars that were not ended by their threshold."""
         alt = self._alt
         scale = alt.Scale(zero=False, padding=_MARGIN)
         wicks = (
@@ -100,7 +100,7 @@ class Drawing:
         return alt.layer(*layers).properties(width=self._width, height=height)
 
     def panel(self, field: str, name: str, *, lowest: bool) -> Any:  # noqa: ANN401
-        """One column: bars from zero, or a line where zero is far off."""
+        """One column: bars from zero, or a line if zero is far away."""
         alt = self._alt
         values = self._candles[field]
         low, high = _extent(values)
@@ -136,7 +136,7 @@ class Drawing:
         return mark.properties(width=self._width, height=_PANEL_HEIGHT, title=heading)
 
     def _x(self, field: str, *, lowest: bool) -> Any:  # noqa: ANN401
-        """The horizontal axis, of which only the lowest view has labels."""
+        """The horizontal axis; only the lowest view has labels."""
         ticks = max(2, self._width // _PIXELS_PER_TICK)
         labels = {"format": ",d", "tickMinStep": 1} if self._kind == "Q" else {"format": _CLOCK}
         axis = self._alt.Axis(tickCount=ticks, labelOverlap=True, labels=lowest, **labels)
@@ -181,7 +181,7 @@ def _extent(values: pl.Series) -> tuple[float, float]:
 
 
 def _labels(name: str, low: float, high: float) -> dict[str, str]:
-    """What an axis needs to stay narrow: 20k instead of 20,000, 2e-6 instead of 0.000002, microseconds as seconds."""
+    """Options that keep an axis narrow: 20k instead of 20,000, 2e-6 instead of 0.000002, microseconds as seconds."""
     if name.endswith("_us"):
         return {"labelExpr": "format(datum.value / 1e6, '~s') + 's'"}
     largest = max(abs(low), abs(high))
@@ -191,9 +191,9 @@ def _labels(name: str, low: float, high: float) -> dict[str, str]:
 
 
 def zoomable(chart: Any, altair: Any) -> Any:  # noqa: ANN401
-    """The chart, all of whose views scroll and zoom together."""
+    """The chart, with all views scrolling and zooming together."""
     with warnings.catch_warnings():
-        # That all views share one selection, which is the aim, Altair warns of.
+        # Altair warns that all views share one selection, which is the aim.
         warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
         zoom = altair.selection_interval(name=f"zoom_{next(_NUMBERS)}", bind="scales", encodings=["x"])
         return chart.add_params(zoom)

@@ -1,4 +1,4 @@
-"""What `plot` can be asked for."""
+"""The choices of `plot`."""
 
 from __future__ import annotations
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from rangebar_polars._columns import missing_column
-from rangebar_polars._groups import check_complete, group_keys, one_group
+from rangebar_polars._common.bar_times import check_years, with_datetimes
+from rangebar_polars._common.columns import missing_column, name_list
+from rangebar_polars._common.frames import lazy_frame
+from rangebar_polars._common.groups import check_complete, group_keys, one_group
+from rangebar_polars._common.messages import shown
+from rangebar_polars._common.parameters import is_one_of
+from rangebar_polars._typing import TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.plotting._candles import candles, fields
 from rangebar_polars.plotting._drawing import Drawing, themed, zoomable
@@ -30,6 +35,7 @@ def plot(
     x: Axis = "bar",
     panels: str | Sequence[str] = ("volume",),
     symbol: object | Mapping[str, object] = None,
+    time_unit: TimeUnit | None = None,
     max_bars: int = 2_000,
     width: int = 800,
     height: int = 300,
@@ -44,50 +50,54 @@ def plot(
     bars
         Bars with at least `close_time`, `open`, `high`, `low`, `close` and the columns of `panels`.
     x
-        "bar": one place a bar, by its number. "time": from `open_time` to `close_time`, in UTC, so that a bar is as
-        wide as it was slow; needs both as Datetime.
+        "bar": one position per bar, by its number. "time": from `open_time` to `close_time`, in UTC, so that slow bars
+        are wide; needs both as Datetime, or as Int64 with `time_unit`.
     panels
         Numeric columns, one panel each, in this order; `()` for none.
     symbol
-        The group wanted, where there are several: as in :func:`rangebar_polars.backtesting.to_backtesting`.
+        The group to draw, if there are several, as in :func:`rangebar_polars.backtesting.to_backtesting`.
+    time_unit
+        "ms", "us" or "ns" if the times of the bars are Int64, as those of the trades were. Without it, `x="bar"` shows
+        them as plain numbers.
     max_bars
-        The most candles to draw. Of more bars, so many successive ones become one candle that at most `max_bars` are
-        left, and the subtitle says how many.
+        The largest number of candles to draw. If there are more bars, consecutive ones are merged so that at most
+        `max_bars` candles are left, and the subtitle says how many bars each is.
     width, height
-        Pixels of the candlesticks, at least 50; each panel adds 70 and its title to the height.
+        Size of the candlesticks in pixels, at least 50; each panel adds 70 and its title to the height.
     title
-        Instead of the group and the number of bars.
+        Replaces the group and the number of bars.
     theme
-        "light" or "dark"; None leaves background, text and grid to the theme that Altair has enabled, as a chart must
-        that is to stand beside another in one.
+        "light" or "dark"; None leaves background, text and grid to the theme that is enabled in Altair, which is
+        required for a chart that will be combined with another.
 
     Returns
     -------
     altair.VConcatChart
-        A chart that a notebook shows, and that `save("bars.png")`, `save("bars.html")` and `properties(...)` go on
-        with. Scroll to zoom in, drag to move, hover to read a bar.
+        A chart that a notebook shows, with methods such as `save("bars.png")`, `save("bars.html")` and
+        `properties(...)`. Scroll to zoom, drag to move, hover to read a bar.
 
     Raises
     ------
     RangeBarError
-        If a parameter is not what it must be, a column is missing or of the wrong type, the bars hold several groups
-        and `symbol` does not choose one, the group does not exist, or a price or time is null or NaN.
+        If a parameter is invalid, a column is missing or of the wrong type, the bars hold several groups and `symbol`
+        does not choose one, the group does not exist, or a price or time is null or NaN.
     ModuleNotFoundError
         If Altair is not installed: ``pip install "rangebar_polars[plot]"``.
 
     Notes
     -----
-    Bars that closed above their open or at it are green, others orange. Bars that no threshold ended are hollow, with a
-    mark below that names the `close_reason`: the orphans "reset" and "gap", and "end" for the bar still forming.
+    Bars that closed at or above their open are green, others orange. Bars that were not ended by their threshold are
+    hollow, with a mark below that shows the `close_reason`: "reset" and "gap" for orphans, and "end" for the bar that
+    is still forming.
 
-    A panel shows bars from zero, or a line where zero is further from the values than they are from each other; sums
-    are always bars. A null, a NaN and an infinity are left out. Columns that end in `_us` have an axis in seconds.
+    A panel shows bars from zero, or a line if zero is further from the values than they are from each other; sums are
+    always bars. Nulls, NaNs and infinities are left out. Columns that end in `_us` have an axis in seconds.
 
-    Several bars in one candle have the first open, the last close, the extremes, the sums of volumes, turnovers, counts
-    and durations, and the mean of any other column; a mark says that one of them is an orphan.
+    A candle of several bars has the first open, the last close, the extremes, the sums of volumes, turnovers, counts
+    and durations, and the mean of any other column; a mark says that one of the bars is an orphan.
 
-    Only the columns needed are computed and read, and the choice of the group is part of the query. The chart carries
-    its data, some 450 bytes a candle. PNG and SVG need `vl-convert-python`, which the extra installs.
+    Only the columns needed are computed and read, and the choice of the group is part of the query. The chart contains
+    its data, about 450 bytes per candle. PNG and SVG need `vl-convert-python`, which the extra installs.
 
     Examples
     --------
@@ -101,14 +111,17 @@ def plot(
     >>> chart.save("bars.html")  # doctest: +SKIP
     """
     altair = _altair()
-    lazy = bars.lazy()
+    lazy = lazy_frame("plot", bars)
     schema = lazy.collect_schema()
-    names = [panels] if isinstance(panels, str) else list(panels)
+    names = name_list("panels", panels)
     _check_parameters(x, names, theme, max_bars=max_bars, width=width, height=height)
     _check_columns(schema, x, names)
     optional = [name for name in ("open_time", "close_reason") if name in schema]
-    frame = one_group(lazy, ["close_time", *OHLC, *optional, *names], symbol)
+    if x == "time" or time_unit is not None:
+        lazy = with_datetimes(lazy, _TIMES if x == "time" else _TIMES[1:], time_unit)
+    frame = one_group(lazy, ["close_time", *OHLC, *optional, *names], symbol, include_incomplete=True)
     check_complete(frame, ["close_time", *OHLC, *(["open_time"] if x == "time" else [])])
+    check_years(frame, [name for name in _TIMES if name in frame.columns])
     frame = frame.sort("close_time", maintain_order=True)
     size = max(1, -(-frame.height // max_bars))
     rows = candles(frame, x, names, size)
@@ -137,19 +150,19 @@ def _altair() -> Any:  # noqa: ANN401  (types of Altair are its own affair)
 
 
 def _check_parameters(x: object, panels: list[str], theme: object, **sizes: object) -> None:
-    if x not in get_args(Axis):
-        msg = f'`x` must be "bar" or "time", got {x!r}'
+    if not is_one_of(x, Axis):
+        msg = f'`x` must be "bar" or "time", got {shown(x)}'
         raise RangeBarError(msg)
-    if theme is not None and theme not in get_args(Theme):
-        msg = f'`theme` must be "light", "dark" or None, got {theme!r}'
+    if theme is not None and not is_one_of(theme, Theme):
+        msg = f'`theme` must be "light", "dark" or None, got {shown(theme)}'
         raise RangeBarError(msg)
     if len(set(panels)) < len(panels):
-        msg = f"`panels` must name distinct columns, got {panels!r}"
+        msg = f"`panels` must name distinct columns, got {shown(panels)}: name each once"
         raise RangeBarError(msg)
     for name, value in sizes.items():
         least = 1 if name == "max_bars" else _LEAST_SIZE
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            msg = f"`{name}` must be an integer of at least {least}, got {value!r}"
+            msg = f"`{name}` must be an integer of at least {least}, got {shown(value)}"
             raise RangeBarError(msg)
 
 
@@ -159,11 +172,7 @@ def _check_columns(schema: pl.Schema, x: Axis, panels: list[str]) -> None:
             raise missing_column(name, list(schema))
     for name in (*OHLC, *panels):
         if not schema[name].is_numeric():
-            msg = f"column `{name}` must be numeric, got {schema[name]}"
-            raise RangeBarError(msg)
-    for name in _TIMES if x == "time" else ():
-        if schema[name] != pl.Datetime:
-            msg = f'column `{name}` must be Datetime for x="time", got {schema[name]}'
+            msg = f"column `{name}` must be numeric, got {shown(schema[name])}: cast it"
             raise RangeBarError(msg)
 
 

@@ -1,9 +1,9 @@
 """
-Statistics of trades as expressions: one value of a group, in every context that aggregates.
+Statistics of trades as expressions: one value per group, in every context that aggregates.
 
-They take columns of trades, by name or as expressions, and go where `pl.col("price").mean()` goes: `select`,
-`group_by().agg()`, `over`, `rolling`, `group_by_dynamic`, on both engines. Over the trades of a bar each is the bar's
-column of its name, bit for bit.
+They take columns of trades, by name or as expressions, and work wherever `pl.col("price").mean()` works: `select`,
+`group_by().agg()`, `over`, `rolling`, `group_by_dynamic`, on both engines. Over the trades of a bar, each equals the
+bar's column of the same name, bit for bit.
 
 >>> import polars as pl
 >>> import rangebar_polars as rb

@@ -1,43 +1,20 @@
-"""Whole families of statistics as one Struct: the trades are read once."""
+"""Whole families of statistics as one Struct, for which the trades are read once."""
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 
-from rangebar_polars._typing import TimeUnit
+from rangebar_polars._internal import bar_columns
+from rangebar_polars._typing import MissingSide, TimeUnit
 from rangebar_polars.statistics._expression import struct_of_statistics
 
 __all__ = ["bar_features", "window_features"]
 
-_BAR = (
-    "duration_us",
-    "ofi",
-    "vwap_close_deviation",
-    "price_impact",
-    "kyle_lambda_proxy",
-    "trade_intensity",
-    "volume_per_trade",
-    "aggression_ratio",
-    "aggregation_density",
-    "turnover_imbalance",
-)
-_WINDOW = (
-    "trade_count",
-    "ofi",
-    "duration_us",
-    "intensity",
-    "vwap",
-    "vwap_position",
-    "count_imbalance",
-    "kyle_lambda",
-    "burstiness",
-    "volume_skew",
-    "volume_kurt",
-    "price_range",
-    "garman_klass_vol",
-    "kaufman_er",
-    "hurst",
-    "permutation_entropy",
+_BAR = tuple(name for name, is_feature, _ in bar_columns() if is_feature)
+_WINDOW = tuple(
+    name.removeprefix("lookback_") for name, _, _ in bar_columns(lookback=True) if name.startswith("lookback_")
 )
 
 
@@ -47,13 +24,16 @@ def bar_features(
     quantity: str | pl.Expr = "quantity",
     is_buyer_maker: str | pl.Expr | None = "is_buyer_maker",
     *,
+    missing_side: MissingSide = "error",
     agg_trade_id: str | pl.Expr | None = None,
     first_trade_id: str | pl.Expr | None = "first_trade_id",
     last_trade_id: str | pl.Expr | None = "last_trade_id",
     time_unit: TimeUnit | None = None,
+    max_step: str | dt.timedelta | None = "14610d",
+    price_decimals: int = 8,
 ) -> pl.Expr:
     """
-    The ten features of bars, of any group of trades: a Struct.
+    The ten features of bars for any group of trades, as a Struct.
 
     Parameters
     ----------
@@ -65,35 +45,44 @@ def bar_features(
     is_buyer_maker
         Column of Boolean, true where the seller was the aggressor. Under its default name it may be missing; None
         ignores it.
+    missing_side
+        What to do with rows whose side is null: "error", or "null", which gives null for what needs the side in a group
+        that holds one.
     agg_trade_id
         Column of integers that must strictly increase within one time; only checked.
     first_trade_id, last_trade_id
-        Columns of integers, the individual trades of a row. Under their default names they may be missing: a row is
-        one trade then; None ignores them.
+        Columns of integers: the first and last individual trade of a row. Under their default names they may be
+        missing: a row is then one trade; None ignores them.
     time_unit
-        "ms", "us" or "ns" where `time` is Int64.
+        "ms", "us" or "ns" if `time` is Int64.
+    max_step
+        The longest step from one trade to the next, 40 years by default; a longer one is an error. None allows any
+        step.
+    price_decimals
+        Decimals of prices, 0 to 18, as for :meth:`LazyFrameRangeBar.bars`.
 
     Returns
     -------
     Expr
-        Struct named `bar_features`, one value a group: `duration_us` (Int64, microseconds from the first to the last
+        Struct named `bar_features`, one value per group: `duration_us` (Int64, microseconds from the first to the last
         trade), and as Float64 `ofi`, `vwap_close_deviation`, `price_impact`, `kyle_lambda_proxy`, `trade_intensity`,
         `volume_per_trade`, `aggression_ratio`, `aggregation_density`, `turnover_imbalance`. `ofi`,
         `kyle_lambda_proxy`, `aggression_ratio` and `turnover_imbalance` are null without `is_buyer_maker`; all ten are
-        null of an empty group.
+        null for an empty group.
 
     Raises
     ------
     RangeBarError
-        If `time_unit` is none of the three, or a column neither a name nor an expression.
+        If `time_unit` is not one of the three, `max_step` is not a duration, `price_decimals` is not one of 0 to 18, or
+        a column is neither a name nor an expression.
     polars.exceptions.ComputeError
         If a column has the wrong dtype, a value is null, or a row breaks a rule.
 
     Notes
     -----
-    Each field is the expression of its name; `kyle_lambda_proxy` is :func:`kyle_lambda` with 0 in place of null. Over
-    the trades of a bar it is the bar's feature, bit for bit. Sources stand with the expressions. O(n), one pass; holds
-    exact sums.
+    Each field is the expression of the same name; `kyle_lambda_proxy` is :func:`kyle_lambda` with 0 in place of null.
+    Over the trades of a bar it equals the feature of the bar, bit for bit. The expressions name their sources. O(n),
+    one pass; holds exact sums.
 
     Examples
     --------
@@ -115,7 +104,9 @@ def bar_features(
         "first_trade_id": first_trade_id,
         "last_trade_id": last_trade_id,
     }
-    return struct_of_statistics(_BAR, columns, time_unit).alias("bar_features")
+    return struct_of_statistics(
+        _BAR, columns, time_unit, max_step, price_decimals=price_decimals, missing_side=missing_side
+    ).alias("bar_features")
 
 
 def window_features(
@@ -124,11 +115,14 @@ def window_features(
     quantity: str | pl.Expr = "quantity",
     is_buyer_maker: str | pl.Expr | None = "is_buyer_maker",
     *,
+    missing_side: MissingSide = "error",
     agg_trade_id: str | pl.Expr | None = None,
     time_unit: TimeUnit | None = None,
+    max_step: str | dt.timedelta | None = "14610d",
+    price_decimals: int = 8,
 ) -> pl.Expr:
     """
-    The sixteen statistics of windows, of any group of trades: a Struct.
+    The sixteen statistics of windows for any group of trades, as a Struct.
 
     Parameters
     ----------
@@ -140,33 +134,43 @@ def window_features(
     is_buyer_maker
         Column of Boolean, true where the seller was the aggressor. Under its default name it may be missing; None
         ignores it.
+    missing_side
+        What to do with rows whose side is null: "error", or "null", which gives null for what needs the side in a group
+        that holds one.
     agg_trade_id
         Column of integers that must strictly increase within one time; only checked.
     time_unit
-        "ms", "us" or "ns" where `time` is Int64.
+        "ms", "us" or "ns" if `time` is Int64.
+    max_step
+        The longest step from one trade to the next, 40 years by default; a longer one is an error. None allows any
+        step.
+    price_decimals
+        Decimals of prices, 0 to 18, as for :meth:`LazyFrameRangeBar.bars`.
 
     Returns
     -------
     Expr
-        Struct named `window_features`, one value a group: `trade_count` (UInt64, rows), `ofi`, `duration_us` (Int64,
-        microseconds from the first to the last trade), `intensity` (rows a second; the count where they are 0
-        seconds), `vwap`, `vwap_position`, `count_imbalance`, `kyle_lambda`, `burstiness`, `volume_skew`,
-        `volume_kurt`, `price_range`, `garman_klass_vol`, `kaufman_er`, `hurst`, `permutation_entropy` (Float64 where
-        nothing is said). All are null of an empty group; `ofi`, `count_imbalance` and `kyle_lambda` without
+        Struct named `window_features`, one value per group: `trade_count` (UInt64, rows), `ofi`, `duration_us` (Int64,
+        microseconds from the first to the last trade), `intensity` (rows per second; the count if there are 0 seconds),
+        `vwap`, `vwap_position`, `count_imbalance`, `kyle_lambda`, `burstiness`, `volume_skew`, `volume_kurt`,
+        `price_range`, `garman_klass_vol`, `kaufman_er`, `hurst`, `permutation_entropy` (Float64 unless stated
+        otherwise). All are null for an empty group, and `ofi`, `count_imbalance` and `kyle_lambda` also without
         `is_buyer_maker`.
 
     Raises
     ------
     RangeBarError
-        If `time_unit` is none of the three, or a column neither a name nor an expression.
+        If `time_unit` is not one of the three, `max_step` is not a duration, `price_decimals` is not one of 0 to 18, or
+        a column is neither a name nor an expression.
     polars.exceptions.ComputeError
         If a column has the wrong dtype, a value is null, or a row breaks a rule.
 
     Notes
     -----
-    Each field is the expression of its name, which says its formula, its source and when it is null. Over the trades of
-    a bar they are the `intra_*` columns of the bar, bit for bit, and over the trades before it the `lookback_*`
-    columns. O(n log n), which is the part of `hurst`, the others are O(n); holds 8 bytes a trade beside the trades.
+    Each field is the expression of the same name, which documents its formula, its source and when it is null. Over the
+    trades of a bar they equal the `intra_*` columns of the bar, bit for bit, and over the trades before it the
+    `lookback_*` columns. O(n log n) because of `hurst`, the others are O(n); holds 8 bytes per trade in addition to the
+    trades.
 
     Examples
     --------
@@ -184,4 +188,6 @@ def window_features(
         "is_buyer_maker": is_buyer_maker,
         "agg_trade_id": agg_trade_id,
     }
-    return struct_of_statistics(_WINDOW, columns, time_unit).alias("window_features")
+    return struct_of_statistics(
+        _WINDOW, columns, time_unit, max_step, price_decimals=price_decimals, missing_side=missing_side
+    ).alias("window_features")

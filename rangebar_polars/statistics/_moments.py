@@ -1,4 +1,4 @@
-"""How quantities are spread over the trades."""
+"""How quantities are distributed over the trades."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def volume_per_trade(
     """
     Mean quantity of an individual trade.
 
-    `sum(quantity) / n`; 0 where the ids hold no trade. Easley and O'Hara (1987), *Price, trade size, and information in
+    `sum(quantity) / n`; 0 if the ids contain no trade. Easley and O'Hara (1987), *Price, trade size, and information in
     securities markets*.
 
     Parameters
@@ -25,13 +25,13 @@ def volume_per_trade(
     quantity
         Column of Float64, Float32, Decimal or any integer, at least zero and at most 1e15.
     first_trade_id, last_trade_id
-        Columns of integers, the individual trades of a row. Under their default names they may be missing: a row is
-        one trade then.
+        Columns of integers: the first and last individual trade of a row. Under their default names they may be
+        missing: a row is then one trade.
 
     Returns
     -------
     Expr
-        Float64 in the unit of `quantity`, named `volume_per_trade`, one value a group. Null of an empty group.
+        Float64 in the unit of `quantity`, named `volume_per_trade`, one value per group. Null for an empty group.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def volume_per_trade(
 
 def volume_skew(quantity: str | pl.Expr = "quantity") -> pl.Expr:
     """
-    Skewness of the quantities: positive where a few trades are far larger than most.
+    Skewness of the quantities: positive if a few trades are far larger than most.
 
     `m3 / m2 ** 1.5` of the central moments of the population, the g1 of Joanes and Gill (1998), *Comparing measures of
     sample skewness and kurtosis*; `scipy.stats.skew` is the same.
@@ -70,8 +70,8 @@ def volume_skew(quantity: str | pl.Expr = "quantity") -> pl.Expr:
     Returns
     -------
     Expr
-        Float64 without unit, named `volume_skew`, one value a group. Null of fewer than three trades, and of equal
-        quantities.
+        Float64 without unit, named `volume_skew`, one value per group. Null for fewer than three trades, or if all
+        quantities are equal.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def volume_skew(quantity: str | pl.Expr = "quantity") -> pl.Expr:
 
 def volume_kurt(quantity: str | pl.Expr = "quantity") -> pl.Expr:
     """
-    Excess kurtosis of the quantities: above 0 where extremes are more common than in a normal distribution.
+    Excess kurtosis of the quantities: above 0 if extremes are more common than in a normal distribution.
 
     `m4 / m2 ** 2 - 3` of the central moments of the population, the g2 of Joanes and Gill (1998), *Comparing measures
     of sample skewness and kurtosis*; `scipy.stats.kurtosis` is the same.
@@ -108,8 +108,8 @@ def volume_kurt(quantity: str | pl.Expr = "quantity") -> pl.Expr:
     Returns
     -------
     Expr
-        Float64 without unit, named `volume_kurt`, one value a group. Null of fewer than four trades, and of equal
-        quantities.
+        Float64 without unit, named `volume_kurt`, one value per group. Null for fewer than four trades, or if all
+        quantities are equal.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checks of bars, and of what their features say, before a model is trained on them."""
+"""Checks of bars and of their features, before a model is trained on them."""
 
 from __future__ import annotations
 

@@ -1,39 +1,24 @@
-"""Which columns bars have, and between which values each lies by its definition."""
+"""The columns of bars, and the bounds of each by its definition."""
 
 from __future__ import annotations
 
 from math import inf
 from typing import Final
 
+from rangebar_polars._internal import bar_columns
+
 __all__ = ["BASE", "IDS", "PRICES", "SIDES", "TIMES", "bounds"]
 
 TIMES: Final = ("open_time", "close_time")
 PRICES: Final = ("open", "high", "low", "close")
 IDS: Final = ("first_trade_id", "last_trade_id", "first_agg_trade_id", "last_agg_trade_id")
-SIDES: Final = (
-    "buy_volume",
-    "sell_volume",
-    "buy_turnover",
-    "sell_turnover",
-    "buy_trade_count",
-    "sell_trade_count",
-)
-"""Columns of the bar itself that are null where the trades have no `is_buyer_maker`."""
+_COLUMNS: Final = tuple((name, reads) for name, is_feature, reads in bar_columns(several=True) if not is_feature)
 
-BASE: Final = (
-    *TIMES,
-    *PRICES,
-    "volume",
-    "turnover",
-    "vwap",
-    "individual_trade_count",
-    "agg_record_count",
-    *IDS,
-    *SIDES,
-    "close_reason",
-    "threshold_dbps",
-)
+BASE: Final = tuple(name for name, _ in _COLUMNS)
 """Columns that are no features."""
+
+SIDES: Final = tuple(name for name, reads in _COLUMNS if "is_buyer_maker" in reads)
+"""Columns of the bar itself that are null where a trade has no side."""
 
 _RATIO: Final = (0.0, 1.0)
 _BALANCE: Final = (-1.0, 1.0)
@@ -77,11 +62,11 @@ _OF_WINDOWS: Final = {
     "max_drawdown": _RATIO,
     "max_runup": _RATIO,
 }
-"""Statistics of the bar's own trades (`intra_`) and of those before (`lookback_`)."""
+"""Statistics of the bar's own trades (`intra_`) and of the trades before it (`lookback_`)."""
 
 
 def bounds(column: str) -> tuple[float, float] | None:
-    """The least and the greatest value that the definition allows; None where it allows any."""
+    """The smallest and the largest value that the definition allows; None if it allows any."""
     for family in ("intra_", "lookback_"):
         if column.startswith(family):
             return _OF_WINDOWS.get(column.removeprefix(family))

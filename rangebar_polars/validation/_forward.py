@@ -1,9 +1,9 @@
-"""The return that comes after a bar."""
+"""The return after a bar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 import polars as pl
 
@@ -11,6 +11,9 @@ from rangebar_polars._typing import By
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["check_count", "forward_return", "within"]
+
+_MOST: Final = 2**32 - 1
+"""The largest number of rows of a Polars frame."""
 
 
 def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None) -> pl.Expr:
@@ -20,7 +23,7 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
     Parameters
     ----------
     n
-        Bars ahead, at least 1.
+        Bars ahead, 1 to 4294967295.
     price
         Column of numbers above zero.
     by
@@ -29,27 +32,27 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
     Returns
     -------
     Expr
-        Float64, named `forward_return`, as long as the input. Null in the last n bars of each group, and where one
-        of the two prices is null.
+        Float64, named `forward_return`, as long as the input. Null in the last n bars of each group, and if one of the
+        two prices is null.
 
     Raises
     ------
     RangeBarError
-        If a parameter is not what it must be.
+        If a parameter is invalid.
 
     Notes
     -----
-    This is a label, not a feature: it looks ahead. It is known no earlier than the `close_time` of the n-th bar
-    after, so between a training and a test set n bars must be left out.
+    This is a label, not a feature: it looks ahead. It is known no earlier than the `close_time` of the n-th bar after,
+    so n bars must be left out between a training and a test set.
 
-    The close is no price to trade at: it is the extreme of the bar's move, and the next trade follows within
-    milliseconds, mostly as a part of the same order. Returns of bars are all nearly of one size, so that these small
-    steps decide their ranks: after a bar that rose, the return from its close is a little higher. A feature that only
-    has the sign of the bar then seems to foretell it. Ask among bars of one direction, and from a later price.
+    Nobody can trade at the close: it is the extreme of the bar's move, and the next trade follows within milliseconds,
+    mostly as part of the same order. Returns of bars are all of nearly the same size, so these small steps decide their
+    ranks: after a bar that rose, the return from its close is a little higher. A feature that only has the sign of the
+    bar then seems to predict it. Test among bars of one direction, and from a later price.
 
-    The return counts rows. Rows of several groups need `by`, or ``.over("symbol")`` behind the expression, or the
-    return goes from one symbol to another. Where orphans were left out, or a weekend lies between two bars, the return
-    spans that time as if it were n bars; to keep it within a day, say
+    The return counts rows. Rows of several groups need `by`, or ``.over("symbol")`` after the expression, or the return
+    goes from one symbol to another. Where orphans were left out, or a weekend lies between two bars, the return spans
+    that time as if it were n bars; to keep it within a day, say
     ``forward_return(n).over("symbol", pl.col("open_time").dt.date())``. A bar that still forms (`close_reason` "end")
     has no final close: leave it out first.
 
@@ -85,9 +88,12 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
 
 
 def check_count(name: str, value: int) -> int:
-    """A number of things, at least one."""
+    """A number of bars, at least one."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         msg = f"`{name}` must be an integer of at least 1, got {value!r}"
+        raise RangeBarError(msg)
+    if value > _MOST:
+        msg = f"`{name}` must be at most {_MOST}, got {value}: it counts bars, and a frame has no more than that"
         raise RangeBarError(msg)
     return value
 

@@ -1,4 +1,4 @@
-"""The optional libraries behind the statistics: loaded when the first statistic is asked for."""
+"""The optional libraries for the statistics, loaded when the first statistic is needed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ class Libraries(NamedTuple):
 
     numpy: Any
     spearmanr: Any
+    student_t: Any
     adfuller: Any
     multipletests: Any
     mutual_info_regression: Any
     threadpool_limits: Any
-    """Matrices this small are decomposed several times faster by one thread."""
+    """One thread decomposes such small matrices several times faster."""
 
 
 def libraries() -> Libraries:
@@ -37,6 +38,7 @@ def libraries() -> Libraries:
             return Libraries(
                 import_module("numpy"),
                 import_module("scipy.stats").spearmanr,
+                import_module("scipy.stats").t,
                 import_module("statsmodels.tsa.stattools").adfuller,
                 import_module("statsmodels.stats.multitest").multipletests,
                 import_module("sklearn.feature_selection").mutual_info_regression,
@@ -45,14 +47,14 @@ def libraries() -> Libraries:
     except ModuleNotFoundError as error:
         msg = (
             f'the statistics of validate() need {error.name}: pip install "rangebar_polars[validation]"; '
-            "validate(bars, statistics=False) checks without them"
+            "validate(bars, statistics=False) works without them"
         )
         raise ModuleNotFoundError(msg, name=error.name) from error
 
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Without the warnings of the libraries: what they warn of is said in the report."""
+    """Silence the warnings of the libraries: the report says what they warn of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

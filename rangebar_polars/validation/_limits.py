@@ -14,7 +14,7 @@ _FEWEST_BARS: Final = 20
 
 
 class Limits(NamedTuple):
-    """The parameters of `validate` that bear the same names."""
+    """The parameters of `validate` with the same names."""
 
     significance: float
     max_correlation: float
@@ -23,7 +23,7 @@ class Limits(NamedTuple):
 
 
 def check_limits(limits: Limits) -> Limits:
-    """The limits, if each is what it must be."""
+    """The limits, if each is valid."""
     for name in ("significance", "max_correlation", "max_forward_correlation"):
         value = getattr(limits, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:

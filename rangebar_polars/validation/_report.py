@@ -1,4 +1,4 @@
-"""What a check says: one row of the report."""
+"""The result of a check: one row of the report."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ _SCHEMA = pl.Schema(
 
 
 def report(checks: Iterable[Check]) -> pl.DataFrame:
-    """One row a check, in their order."""
+    """One row per check, in the given order."""
     return pl.DataFrame(list(checks), schema=_SCHEMA, orient="row")

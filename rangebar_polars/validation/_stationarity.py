@@ -15,9 +15,9 @@ from rangebar_polars.validation._sample import numbers
 __all__ = ["stationarity"]
 
 _MOST_BARS: Final = 2_000
-"""The last bars of a group that are tested; more cost time and change the answer of a random walk not at all."""
+"""The last bars of a group that are tested; more cost time and do not change the answer for a random walk."""
 _MOST_GROUPS: Final = 5
-"""The longest groups are tested: a feature is defined in the same way in all."""
+"""The longest groups are tested: a feature is defined in the same way in all groups."""
 
 
 def stationarity(
@@ -27,7 +27,7 @@ def stationarity(
     libraries: Libraries,
     limits: Limits,
 ) -> Iterator[Check]:
-    """The augmented Dickey-Fuller test of each feature in each group, of which the worst counts."""
+    """The augmented Dickey-Fuller test of each feature in each group; the worst group counts."""
     significance = limits.significance
     groups = bars.partition_by(list(keys), maintain_order=True) if keys and bars.height else [bars]
     groups.sort(key=len, reverse=True)
@@ -45,7 +45,7 @@ def stationarity(
         verdict = (
             "it keeps to a level"
             if p <= significance
-            else "not told apart from a random walk, so take differences or ratios of it, or more bars"
+            else "it cannot be told from a random walk, so take differences or ratios of it, or more bars"
         )
         yield Check("stationarity", name, p <= significance, p, significance, f"{text}: {verdict}")
 
@@ -54,10 +54,10 @@ def _p_value(group: pl.DataFrame, name: str, libraries: Libraries, min_bars: int
     """The p-value, or why there is none."""
     values = group.select(numbers(name)).to_series().drop_nulls().tail(_MOST_BARS)
     if len(values) < min_bars:
-        return f"only {len(values):,} bars with values, {min_bars:,} are needed"
+        return f"only {len(values):,} bars have values, and {min_bars:,} are needed"
     if values.n_unique() == 1:
-        return "a constant has nothing to test"
-    scaled = values / cast("float", values.abs().max())  # squares of what is left neither overflow nor vanish
+        return "a constant cannot be tested"
+    scaled = values / cast("float", values.abs().max())  # squares of the result neither overflow nor vanish
     standardised = (scaled - scaled.mean()) / scaled.std()
     try:
         with quiet():

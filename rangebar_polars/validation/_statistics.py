@@ -1,4 +1,4 @@
-"""All statistical checks, or why none could be made."""
+"""All statistical checks, or why none could be run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def statistical(
 
 
 def unordered(features: Sequence[str]) -> Iterator[Check]:
-    """The same checks, none of them made."""
+    """The same checks, none of them run."""
     meaning = "not judged: the bars are not in the order of time within each group, so the next bar is not the next one"
     for check in ("stationarity", "rank_correlation", "leakage", "mutual_information"):
         for name in features:

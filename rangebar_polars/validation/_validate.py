@@ -8,11 +8,13 @@ from typing import Final
 import polars as pl
 
 from rangebar_polars import _internal
-from rangebar_polars._columns import key_columns, missing_column
-from rangebar_polars._parameters import check_features, check_flag
-from rangebar_polars._typing import By
+from rangebar_polars._common.columns import key_columns, missing_column
+from rangebar_polars._common.frames import lazy_frame
+from rangebar_polars._common.parameters import check_features, check_flag, check_price_decimals, check_time_unit
+from rangebar_polars._typing import By, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.validation._bounds import BASE, PRICES
+from rangebar_polars.validation._dtypes import TIME_COLUMNS, check_dtypes
 from rangebar_polars.validation._forward import check_count
 from rangebar_polars.validation._libraries import libraries
 from rangebar_polars.validation._limits import Limits, check_limits
@@ -23,9 +25,9 @@ from rangebar_polars.validation._structure import UNFINISHED, structure
 __all__ = ["validate"]
 
 _REQUIRED: Final = ("close_time", *PRICES)
-_NO_FEATURES: Final = (*BASE, "high_time", "low_time")
+_NO_FEATURES: Final = tuple(dict.fromkeys((*BASE, *TIME_COLUMNS)))
 _KEYS: Final = ("symbol", "threshold_dbps")
-"""Columns that are keys wherever they stand."""
+"""Columns that are keys in any position."""
 _ORDER: Final = ("group_keys", "time_order")
 """Checks without which "the next bar" means nothing."""
 
@@ -37,6 +39,8 @@ def validate(
     features: Sequence[str] | None = None,
     horizon: int = 1,
     threshold_dbps: int | None = None,
+    time_unit: TimeUnit | None = None,
+    price_decimals: int = 8,
     statistics: bool = True,
     significance: float = 0.05,
     max_correlation: float = 0.95,
@@ -46,62 +50,70 @@ def validate(
     """
     Check bars before a model is trained on them.
 
-    Structural checks hold each bar against its definition: nulls, infinities, bounds, the order of prices, times and
-    ids, sums over the sides, the threshold. Statistical ones ask of each feature whether it keeps its level and
-    whether it says anything about the return that follows.
+    Structural checks compare each bar with its definition: nulls, infinities, bounds, the order of prices, times and
+    ids, sums over the sides, the threshold, the calendar. Statistical checks ask whether each feature keeps its level
+    and whether it carries information about the return that follows.
 
     Parameters
     ----------
     bars
         Bars with at least `close_time`, `open`, `high`, `low` and `close`, in the order of time within each group.
-        Other columns are checked where they are there.
+        Other columns are checked if they exist.
     by
-        Name or names of key columns; order, forward returns and ranks are those within each group.
+        Name or names of key columns; order, forward returns and ranks are taken within each group.
     features
-        Columns to judge as features; by default all numeric ones that are neither keys nor columns of the bar itself.
+        Columns to judge as features; by default all numeric columns that are neither keys nor columns of the bar
+        itself.
     horizon
-        Bars from a bar to the one whose close makes the forward return.
+        Number of bars from a bar to the one whose close gives the forward return.
     threshold_dbps
-        Threshold of the bars, where no column says it.
+        Threshold of the bars, if no column has it.
+    time_unit
+        "ms", "us" or "ns" if times are integers; without it the calendar is not judged.
+    price_decimals
+        Decimals of prices with which the bars were made, 0 to 18.
     statistics
-        Whether to make the statistical checks, which need scipy, statsmodels and scikit-learn.
+        Whether to run the statistical checks, which need scipy, statsmodels and scikit-learn.
     significance
-        Greatest p-value that counts as evidence.
+        Largest p-value that counts as evidence.
     max_correlation
-        Greatest rank correlation between two features.
+        Largest rank correlation between two features.
     max_forward_correlation
-        Greatest rank correlation between a feature and the forward return that is believed.
+        Largest rank correlation between a feature and the forward return that is believed.
     min_bars
-        Bars with values that a statistic needs, at least 20.
+        Number of bars with values that a statistic needs, at least 20.
 
     Returns
     -------
     DataFrame
-        One row a check: `check` (String), `column` (String; several names where it judges several, "a ~ b" of a pair),
-        `passed` (Boolean; null where it could not be judged), `value` and `limit` (Float64), `meaning` (String: what
-        was found, and what to do). The value of a structural check is the number of bars that break it.
+        One row per check: `check` (String), `column` (String; several names if it judges several, "a ~ b" for a pair),
+        `passed` (Boolean; null if it could not be judged), `value` and `limit` (Float64), `meaning` (String: what was
+        found, and what to do). The value of a structural check is the number of bars that break it.
 
     Raises
     ------
     RangeBarError
-        If a parameter is not what it must be, or a column is missing or not numeric.
+        If a parameter is invalid, or a column is missing or has another dtype than in bars.
     ModuleNotFoundError
         If `statistics` and one of the libraries is not installed: ``pip install "rangebar_polars[validation]"``.
 
     Notes
     -----
-    A feature need not pass everything. `rank_correlation` and `mutual_information` pass where there is evidence of a
-    relation, so a feature without any fails there; `leakage` fails where the relation is too good to be true. The
-    other checks fail where something is wrong.
+    A feature need not pass everything. `rank_correlation` and `mutual_information` pass if there is evidence of a
+    relation, so a feature without any fails there; `leakage` fails if the relation is too good to be true. The other
+    checks fail if something is wrong.
 
-    p-values of the rank correlation are corrected by Benjamini and Hochberg for the number of features, so that of
-    the features called related one in twenty is not, at a `significance` of 0.05. Bars whose forward returns would
-    overlap are not used together. Ranks are those within the group. Symbols that move together are taken for
-    independent all the same: p-values over several are too small.
+    p-values of the rank correlation are corrected for the number of features by the method of Benjamini and Hochberg,
+    so that of the features called related one in twenty is not, at a `significance` of 0.05. Bars whose forward returns
+    would overlap are not used together. Ranks are taken within the group. Consecutive bars are not independent: if both
+    the feature and the return persist, they count as the smaller number of independent bars that would carry as much
+    information (Bartlett 1935). Symbols that move together are still treated as independent: p-values over several are
+    too small.
 
-    A LazyFrame is collected once; memory is the bars. Statistics look at 100,000 bars for the rank correlation and
-    1,000 for the mutual information, evenly spread, and at the last 2,000 bars of the five longest groups for the
-    stationarity. Fifty features take some fifteen seconds, most of it for the mutual information.
+    A LazyFrame is collected once; memory is that of the bars. Statistics use 100,000 bars for the rank correlation and
+    1,000 for the mutual information, evenly spread over the groups one after another, and the last 2,000 bars of the
+    five longest groups for the stationarity. Fifty features take about fifteen seconds, most of it for the mutual
+    information.
 
     Examples
     --------
@@ -115,14 +127,12 @@ def validate(
     >>> broken.filter(~pl.col("passed")).select("check", "column").rows()
     [('bounds', 'ofi')]
     """
-    if not isinstance(bars, pl.DataFrame | pl.LazyFrame):
-        msg = f"`validate` takes a LazyFrame or a DataFrame, got {type(bars).__name__}"
-        raise RangeBarError(msg)
-    lazy = bars.lazy()
+    lazy = lazy_frame("validate", bars)
     schema = lazy.collect_schema()
     for name in _REQUIRED:
         if name not in schema:
             raise missing_column(name, schema.names())
+    check_dtypes(schema, check_time_unit(time_unit))
     keys = key_columns(by, schema, ())
     other_keys = [name for name in _key_candidates(schema) if name not in keys]
     chosen = _features(check_features(features), schema, (*keys, *other_keys))
@@ -141,6 +151,8 @@ def validate(
         other_keys=other_keys,
         features=chosen,
         threshold_dbps=threshold_dbps,
+        time_unit=time_unit,
+        price_decimals=check_price_decimals(price_decimals),
         min_bars=min_bars,
     )
     if loaded is not None:
@@ -160,7 +172,7 @@ def _finished() -> pl.Expr:
 
 
 def _key_candidates(schema: pl.Schema) -> list[str]:
-    """Keys by their place, to the left of the times, or by their name."""
+    """Keys by their position, to the left of the times, or by their name."""
     names = schema.names()
     first = min(names.index(name) for name in ("open_time", "close_time") if name in schema)
     left = [name for name in names[:first] if not schema[name].is_float() and schema[name] != pl.Object]

@@ -4,10 +4,11 @@
 
 use std::fmt;
 
-use super::bar::{CloseReason, RangeBar};
-use super::piece::Sums;
-use super::seen::Seen;
-use super::trades::TimeUnit;
+use super::bars::bar::{CloseReason, RangeBar};
+use super::block::contribution::Sums;
+use super::numbers::decimals::Decimals;
+use super::time::clock::TimeUnit;
+use super::trades::seen::Seen;
 
 /// Why bytes are not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl fmt::Display for CheckpointError {
 impl std::error::Error for CheckpointError {}
 
 /// A value of fixed width.
-pub trait Fixed: Sized {
+pub trait FixedWidth: Sized {
     /// Appends the value.
     fn write(self, out: &mut Vec<u8>);
 
@@ -42,9 +43,9 @@ pub trait Fixed: Sized {
     fn read(from: &mut Reader<'_>) -> Result<Self, CheckpointError>;
 }
 
-macro_rules! fixed {
+macro_rules! fixed_width {
     ($($int:ty),*) => {$(
-        impl Fixed for $int {
+        impl FixedWidth for $int {
             fn write(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
@@ -58,9 +59,9 @@ macro_rules! fixed {
     )*};
 }
 
-fixed!(u8, u32, u64, i64, i128);
+fixed_width!(u8, u32, u64, i64, i128);
 
-impl Fixed for bool {
+impl FixedWidth for bool {
     fn write(self, out: &mut Vec<u8>) {
         out.push(u8::from(self));
     }
@@ -77,14 +78,14 @@ impl Fixed for bool {
 /// Where values are appended.
 pub trait Put {
     /// Appends a value.
-    fn put(&mut self, value: impl Fixed);
+    fn put(&mut self, value: impl FixedWidth);
 
     /// Appends bytes behind their number.
     fn put_bytes(&mut self, bytes: &[u8]);
 }
 
 impl Put for Vec<u8> {
-    fn put(&mut self, value: impl Fixed) {
+    fn put(&mut self, value: impl FixedWidth) {
         value.write(self);
     }
 
@@ -109,8 +110,8 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Fixed::read`].
-    pub fn take<T: Fixed>(&mut self) -> Result<T, CheckpointError> {
+    /// As [`FixedWidth::read`].
+    pub fn take<T: FixedWidth>(&mut self) -> Result<T, CheckpointError> {
         T::read(self)
     }
 
@@ -172,7 +173,12 @@ impl RangeBar {
     }
 
     /// Reads a forming bar, whose last row is the last that was seen.
-    pub(super) fn load(from: &mut Reader<'_>, seen: &Seen, unit: TimeUnit) -> Result<Self, CheckpointError> {
+    pub(super) fn load(
+        from: &mut Reader<'_>,
+        seen: &Seen,
+        unit: TimeUnit,
+        price_decimals: Decimals,
+    ) -> Result<Self, CheckpointError> {
         let (close_time, _) = seen.last.ok_or(CheckpointError::Impossible)?;
         let open_time = from.take()?;
         let mut bar = Self {
@@ -191,7 +197,9 @@ impl RangeBar {
             individual_trade_count: from.take()?,
             sell_trade_count: from.take()?,
             sums: Sums::default(),
+            lacks_side: false, // the builder says so
             close_reason: CloseReason::End,
+            price_decimals,
         };
         bar.sums = Sums {
             volume: from.take()?,
@@ -247,8 +255,8 @@ mod tests {
     use crate::core::Buffers;
     use crate::core::{BarBuilder, Breaks, Numbers, RangeRule, Trades, WindowOptions};
 
-    fn builder() -> BarBuilder<RangeRule> {
-        let rules = [100, 5_000].map(|dbps| RangeRule::new(dbps, true).expect("a valid threshold"));
+    fn builder() -> BarBuilder {
+        let rules = [100, 5_000].map(|dbps| RangeRule::dbps(dbps, true).expect("a valid threshold"));
         BarBuilder::new(&rules, Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default())
     }
 

@@ -1,12 +1,15 @@
-//! What can be wrong with the input, as data: which column, which row, which rule, which value.
+//! What can be wrong with the input, as data: the column, the row, the rule and the value.
 
 use std::fmt;
 
-use super::fixed::Number;
+use super::numbers::decimals::Decimals;
+use super::numbers::fixed::Number;
+use super::numbers::precision::Precision;
+use super::rules::Move;
 
-/// A column of the input, by the part it plays.
+/// The role that a column of the input plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
+pub enum Role {
     /// Time of the trade.
     Time,
     /// Price.
@@ -23,8 +26,8 @@ pub enum Column {
     LastTradeId,
 }
 
-impl Column {
-    /// The default name (SPEC 1).
+impl Role {
+    /// The default name (`docs/columns.md`, Trades).
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,15 +53,30 @@ pub enum Rule {
         /// The price.
         value: Number,
     },
-    /// A price that is above zero stays so at eight decimals.
-    AtLeastOneUnit {
-        /// The price.
+    /// Rounding hardly changes a number.
+    Precision {
+        /// The number.
         value: Number,
+        /// The raw value to which it was rounded.
+        rounded: i64,
+        /// The decimals, and how much it may change.
+        precision: Precision,
     },
-    /// A price fits 64 bits at eight decimals.
+    /// The limits of a bar are at least one unit of the last decimal away from its open.
+    LimitsApart {
+        /// The open, raw.
+        open: i64,
+        /// Its decimals.
+        decimals: Decimals,
+        /// The threshold.
+        threshold_dbps: u32,
+    },
+    /// A price fits 64 bits at its decimals.
     PriceFits {
         /// The price.
         value: Number,
+        /// The decimals.
+        decimals: Decimals,
     },
     /// A quantity is finite and not below zero.
     NotNegative {
@@ -77,12 +95,37 @@ pub enum Rule {
         /// Time of the row before.
         previous: i64,
     },
-    /// What is pushed begins behind what was seen.
+    /// Time steps forward by no more than the longest step.
+    StepTooLong {
+        /// Time of the row.
+        time: i64,
+        /// Time of the row before.
+        previous: i64,
+    },
+    /// What is pushed comes after what was seen.
     Overlap {
         /// Time and, with ids, id of the row.
         first: (i64, Option<i64>),
         /// Time and, with ids, id of the last row seen.
         seen: (i64, Option<i64>),
+    },
+    /// What lies at or before the last trade was seen, where that is to be skipped.
+    Late {
+        /// First id that was not seen.
+        first: i64,
+        /// Last id that was not seen, of those that follow the first.
+        last: i64,
+        /// Time and id of the last row seen.
+        seen: (i64, i64),
+        /// Whether they lie so far back that nobody can tell.
+        is_forgotten: bool,
+    },
+    /// What is pushed does not lie before the time to which the stream was advanced.
+    Advanced {
+        /// Time of the row.
+        time: i64,
+        /// The time to which the stream was advanced.
+        advanced_to: i64,
     },
     /// A bar's duration in microseconds fits 64 bits.
     DurationFits {
@@ -105,12 +148,17 @@ pub enum Rule {
         /// The id.
         value: Number,
     },
-    /// A row holds no negative number of individual trades, and no more than 2^52.
+    /// A row does not hold a negative number of individual trades, or more than 2^52.
     TradeCount {
         /// First individual trade.
         first: i64,
         /// Last individual trade.
         last: i64,
+    },
+    /// The individual trades of a bar fit 64 bits.
+    CountFits {
+        /// Those of the row whose addition does not fit.
+        trades: u64,
     },
     /// The sums of a bar fit 128 bits.
     SumFits {
@@ -119,11 +167,19 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// The column that breaks a rule where a bar opens.
+    #[must_use]
+    pub fn at_open(&self) -> Role {
+        if matches!(self, Self::SumFits { .. }) { Role::Quantity } else { Role::Price }
+    }
+}
+
 /// A row that breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowError {
-    /// The column at fault.
-    pub column: Column,
+    /// The column that breaks it.
+    pub column: Role,
     /// The row within its group, from 0.
     pub row: u64,
     /// The rule and the value.
@@ -131,56 +187,131 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// The sentence for a reader: `name` is the column's name in the input, `place` says where the row
-    /// is, `time` writes an instant.
+    /// The sentence for a reader: `name` is the name of the column in the input, `place` says where the row is, `time`
+    /// formats an instant.
     pub fn describe(&self, name: &str, place: &str, time: impl Fn(i64) -> String) -> String {
         match self.rule {
-            Rule::NotNull => format!("`{name}` must not be null, got null at {place}"),
-            Rule::Positive { value } => format!("`{name}` must be finite and > 0, got {value} at {place}"),
-            Rule::AtLeastOneUnit { value } => {
-                format!("`{name}` must be at least 0.00000001 when rounded to 8 decimals, got {value} at {place}")
-            }
-            Rule::PriceFits { value } => format!(
-                "`{name}` must be at most 92233720368.54775807 (64-bit fixed point with 8 decimals), got {value} at {place}"
+            Rule::NotNull if self.column == Role::IsBuyerMaker => format!(
+                "`{name}` must not be null, got null at {place}; drop such rows, or fill them; missing_side=\"null\" \
+                 gives null for what needs the side"
             ),
-            Rule::NotNegative { value } => format!("`{name}` must be finite and >= 0, got {value} at {place}"),
-            Rule::QuantityFits { value } => format!("`{name}` must be at most 1e15, got {value} at {place}"),
-            Rule::TimeOrder { time: now, previous } => {
-                format!("`{name}` must not go back, got {} after {} at {place}", time(now), time(previous))
+            Rule::NotNull => format!("`{name}` must not be null, got null at {place}; drop such rows, or fill them"),
+            Rule::Positive { value } => {
+                format!("`{name}` must be finite and > 0, got {value} at {place}; filter out such rows")
             }
+            Rule::Precision { value, rounded, precision } => format!(
+                "`{name}` must not change by more than one part in {} when rounded to {} decimals, \
+                 got {value} (rounded: {}) at {place}; {}",
+                precision.parts(),
+                precision.decimals().count(),
+                precision.decimals().number(rounded),
+                match self.column {
+                    Role::Quantity => "multiply the quantities, such as by 1000000".to_owned(),
+                    _ => set(precision.finer(value), "multiply the prices, such as by 1000000"),
+                }
+            ),
+            Rule::LimitsApart { open, decimals, threshold_dbps } => format!(
+                "`{name}` must be high enough for the threshold to be at least {} where a bar opens, \
+                 got {} with {threshold_dbps} dbps at {place}; {}, or use a larger threshold",
+                decimals.number(1),
+                decimals.number(open),
+                set(Move::Dbps(threshold_dbps).finer(open, decimals), "multiply the prices")
+            ),
+            Rule::PriceFits { value, decimals } => format!(
+                "`{name}` must be at most {} (64-bit fixed point with {} decimals), got {value} at {place}; {}",
+                decimals.number(i64::MAX),
+                decimals.count(),
+                set(Precision::of_prices(decimals).coarser(value), "divide the prices")
+            ),
+            Rule::NotNegative { value } => {
+                format!("`{name}` must be finite and >= 0, got {value} at {place}; filter out such rows")
+            }
+            Rule::QuantityFits { value } => {
+                format!("`{name}` must be at most 1e15, got {value} at {place}; use a larger unit")
+            }
+            Rule::TimeOrder { time: now, previous } => format!(
+                "`{name}` must not go back, got {} after {} at {place}; sort by time within each group, name the \
+                 column of the group in `by`, and pass maintain_order=\"left\" to a join before the bars",
+                time(now),
+                time(previous)
+            ),
+            Rule::StepTooLong { time: now, previous } => format!(
+                "`{name}` must not step forward by more than `max_step` (40 years by default), got {} after {} \
+                 at {place}; mostly a wrong or mixed `time_unit`; Binance spot files are in ms until 2024 and in us \
+                 since; max_step=None if the step is right",
+                time(now),
+                time(previous)
+            ),
             Rule::Overlap { first, seen } => {
                 let position = |(at, id): (i64, Option<i64>)| match id {
                     Some(id) => format!("{} (id {id})", time(at)),
                     None => time(at),
                 };
                 format!(
-                    "`{name}` must begin behind the trades already seen, got {} where the last one is {} at {place}; \
+                    "`{name}` must come after the trades already seen, got {} where the last one is {} at {place}; \
                      overlap=\"skip\" drops those already seen",
                     position(first),
                     position(seen)
                 )
             }
+            Rule::Late { first, last, seen: (at, id), is_forgotten } => {
+                let (ids, were) = if first == last {
+                    (format!("id {first}"), "was")
+                } else {
+                    (format!("ids {first} to {last}"), "were")
+                };
+                let why = if is_forgotten {
+                    "which may have been seen or not, because the ids have had too many gaps since".to_owned()
+                } else {
+                    format!("which {were} not seen")
+                };
+                format!(
+                    "`{name}` must not come late, got {ids}, {why}, after {} (id {id}) at {place}; \
+                     restore an earlier checkpoint and push the trades in order",
+                    time(at)
+                )
+            }
+            Rule::Advanced { time: now, advanced_to } => format!(
+                "`{name}` must not be before the time to which the stream was advanced, got {} after advance({}) \
+                 at {place}; advance only to a time before which no more trades will come",
+                time(now),
+                time(advanced_to)
+            ),
             Rule::DurationFits { time: now, open_time } => format!(
-                "`{name}` must stay within 64 bits of microseconds of the bar's open, got {} in a bar opened at {} at {place}",
+                "`{name}` must keep the bar's duration in microseconds within 64 bits, got {} in a bar that opened \
+                 at {} at {place}; the `time_unit` is probably wrong",
                 time(now),
                 time(open_time)
             ),
             Rule::IdOrder { id, previous, time: now } => format!(
-                "`{name}` must strictly increase within one timestamp, got {id} after {previous} ({}) at {place}",
+                "`{name}` must strictly increase within one timestamp, got {id} after {previous} ({}) at {place}; \
+                 drop repeated trades, or sort by time and id",
                 time(now)
             ),
             Rule::IdFits { value } => {
-                format!("`{name}` must fit a signed 64-bit integer, got {value} at {place}")
+                format!(
+                    "`{name}` must fit a signed 64-bit integer, got {value} at {place}; pass None to ignore the column"
+                )
             }
             Rule::TradeCount { first, last } => format!(
-                "`{name}` must not lie below the row's first id by more than one, nor above it by 2^52, \
-                 got {last} with first id {first} at {place}"
+                "`{name}` must be at least the row's first id - 1 and below its first id + 2^52, \
+                 got {last} with first id {first} at {place}; name the right columns, or pass None to ignore both"
             ),
-            Rule::SumFits { value } => {
-                format!("`{name}` must keep the sums of the bar within 128 bits, got {value} on top of them at {place}")
-            }
+            Rule::CountFits { trades } => format!(
+                "`{name}` must not overflow the 64 bits of the bar's individual trades, got {trades} more at {place}; \
+                 name the right columns, or pass None to ignore both"
+            ),
+            Rule::SumFits { value } => format!(
+                "`{name}` must not overflow the 128 bits of the bar's sums, got {value} more at {place}; \
+                 use a larger unit"
+            ),
         }
     }
+}
+
+/// The remedy: other decimals, if there are any that help.
+fn set(decimals: Option<Decimals>, otherwise: &str) -> String {
+    decimals.map_or_else(|| otherwise.to_owned(), |decimals| format!("set price_decimals={}", decimals.count()))
 }
 
 impl fmt::Display for RowError {
@@ -191,7 +322,7 @@ impl fmt::Display for RowError {
 
 impl std::error::Error for RowError {}
 
-/// A threshold outside 1..100000; holds it as written.
+/// A threshold outside 1..100000, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThresholdError(pub String);
 
@@ -207,6 +338,28 @@ impl fmt::Display for ThresholdError {
 
 impl std::error::Error for ThresholdError {}
 
+/// A distance of prices that no range bar can have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointsError {
+    /// The distance as it was written.
+    pub points: Number,
+    /// Decimals of the prices.
+    pub decimals: Decimals,
+    /// The nearest decimals with which it is one, if there are any.
+    pub remedy: Option<Decimals>,
+}
+
+impl fmt::Display for PointsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { points, decimals, remedy } = self;
+        let (least, most) = (decimals.number(1), decimals.number(i64::MAX));
+        write!(f, "`points` must be a price distance from {least} to {most}, got {points}")?;
+        write!(f, ": {}", set(*remedy, "it is in units of the price"))
+    }
+}
+
+impl std::error::Error for PointsError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,61 +368,122 @@ mod tests {
     fn every_rule_names_column_value_and_row() {
         let value = Number::Float(1.5);
         let said = [
-            (Column::Price, Rule::NotNull, "`price` must not be null, got null at row 3"),
-            (Column::Price, Rule::Positive { value }, "`price` must be finite and > 0, got 1.5 at row 3"),
+            (Role::Price, Rule::NotNull, "`price` must not be null, got null at row 3; drop such rows, or fill them"),
             (
-                Column::Price,
-                Rule::AtLeastOneUnit { value },
-                "`price` must be at least 0.00000001 when rounded to 8 decimals, got 1.5 at row 3",
+                Role::IsBuyerMaker,
+                Rule::NotNull,
+                "`is_buyer_maker` must not be null, got null at row 3; drop such rows, or fill them; \
+                 missing_side=\"null\" gives null for what needs the side",
             ),
             (
-                Column::Price,
-                Rule::PriceFits { value },
-                "`price` must be at most 92233720368.54775807 (64-bit fixed point with 8 decimals), got 1.5 at row 3",
+                Role::Price,
+                Rule::Positive { value },
+                "`price` must be finite and > 0, got 1.5 at row 3; filter out such rows",
             ),
-            (Column::Quantity, Rule::NotNegative { value }, "`quantity` must be finite and >= 0, got 1.5 at row 3"),
-            (Column::Quantity, Rule::QuantityFits { value }, "`quantity` must be at most 1e15, got 1.5 at row 3"),
             (
-                Column::Time,
+                Role::Quantity,
+                Rule::Precision { value, rounded: 1, precision: Precision::OF_QUANTITIES },
+                "`quantity` must not change by more than one part in 1000 when rounded to 8 decimals, \
+                 got 1.5 (rounded: 0.00000001) at row 3; multiply the quantities, such as by 1000000",
+            ),
+            (
+                Role::Price,
+                Rule::LimitsApart { open: 812, decimals: Decimals::default(), threshold_dbps: 100 },
+                "`price` must be high enough for the threshold to be at least 0.00000001 where a bar opens, \
+                 got 0.00000812 with 100 dbps at row 3; set price_decimals=9, or use a larger threshold",
+            ),
+            (
+                Role::Price,
+                Rule::PriceFits { value: Number::Float(1e11), decimals: Decimals::default() },
+                "`price` must be at most 92233720368.54775807 (64-bit fixed point with 8 decimals), \
+                 got 100000000000.0 at row 3; set price_decimals=7",
+            ),
+            (
+                Role::Quantity,
+                Rule::NotNegative { value },
+                "`quantity` must be finite and >= 0, got 1.5 at row 3; filter out such rows",
+            ),
+            (
+                Role::Quantity,
+                Rule::QuantityFits { value },
+                "`quantity` must be at most 1e15, got 1.5 at row 3; use a larger unit",
+            ),
+            (
+                Role::Time,
                 Rule::TimeOrder { time: 4, previous: 5 },
-                "`timestamp` must not go back, got 4 after 5 at row 3",
+                "`timestamp` must not go back, got 4 after 5 at row 3; sort by time within each group, name the column \
+                 of the group in `by`, and pass maintain_order=\"left\" to a join before the bars",
             ),
             (
-                Column::Time,
+                Role::Time,
+                Rule::StepTooLong { time: 9, previous: 5 },
+                "`timestamp` must not step forward by more than `max_step` (40 years by default), got 9 after 5 \
+                 at row 3; mostly a wrong or mixed `time_unit`; Binance spot files are in ms until 2024 and in us \
+                 since; max_step=None if the step is right",
+            ),
+            (
+                Role::Time,
                 Rule::Overlap { first: (4, None), seen: (5, Some(6)) },
-                "`timestamp` must begin behind the trades already seen, got 4 where the last one is 5 (id 6) at row 3; \
+                "`timestamp` must come after the trades already seen, got 4 where the last one is 5 (id 6) at row 3; \
                  overlap=\"skip\" drops those already seen",
             ),
             (
-                Column::Time,
+                Role::AggTradeId,
+                Rule::Late { first: 7, last: 9, seen: (5, 12), is_forgotten: false },
+                "`agg_trade_id` must not come late, got ids 7 to 9, which were not seen, after 5 (id 12) at row 3; \
+                 restore an earlier checkpoint and push the trades in order",
+            ),
+            (
+                Role::AggTradeId,
+                Rule::Late { first: 7, last: 7, seen: (5, 12), is_forgotten: true },
+                "`agg_trade_id` must not come late, got id 7, which may have been seen or not, because the ids have \
+                 had too many gaps since, after 5 (id 12) at row 3; restore an earlier checkpoint and push the trades \
+                 in order",
+            ),
+            (
+                Role::Time,
+                Rule::Advanced { time: 4, advanced_to: 5 },
+                "`timestamp` must not be before the time to which the stream was advanced, got 4 after advance(5) \
+                 at row 3; advance only to a time before which no more trades will come",
+            ),
+            (
+                Role::Time,
                 Rule::DurationFits { time: 4, open_time: 1 },
-                "`timestamp` must stay within 64 bits of microseconds of the bar's open, got 4 in a bar opened at 1 at row 3",
+                "`timestamp` must keep the bar's duration in microseconds within 64 bits, got 4 in a bar that opened \
+                 at 1 at row 3; the `time_unit` is probably wrong",
             ),
             (
-                Column::AggTradeId,
+                Role::AggTradeId,
                 Rule::IdOrder { id: 7, previous: 8, time: 4 },
-                "`agg_trade_id` must strictly increase within one timestamp, got 7 after 8 (4) at row 3",
+                "`agg_trade_id` must strictly increase within one timestamp, got 7 after 8 (4) at row 3; \
+                 drop repeated trades, or sort by time and id",
             ),
             (
-                Column::FirstTradeId,
+                Role::FirstTradeId,
                 Rule::IdFits { value },
-                "`first_trade_id` must fit a signed 64-bit integer, got 1.5 at row 3",
+                "`first_trade_id` must fit a signed 64-bit integer, got 1.5 at row 3; pass None to ignore the column",
             ),
             (
-                Column::LastTradeId,
+                Role::LastTradeId,
                 Rule::TradeCount { first: 9, last: 7 },
-                "`last_trade_id` must not lie below the row's first id by more than one, nor above it by 2^52, \
-                 got 7 with first id 9 at row 3",
+                "`last_trade_id` must be at least the row's first id - 1 and below its first id + 2^52, \
+                 got 7 with first id 9 at row 3; name the right columns, or pass None to ignore both",
             ),
             (
-                Column::Quantity,
+                Role::LastTradeId,
+                Rule::CountFits { trades: 7 },
+                "`last_trade_id` must not overflow the 64 bits of the bar's individual trades, got 7 more at row 3; \
+                 name the right columns, or pass None to ignore both",
+            ),
+            (
+                Role::Quantity,
                 Rule::SumFits { value },
-                "`quantity` must keep the sums of the bar within 128 bits, got 1.5 on top of them at row 3",
+                "`quantity` must not overflow the 128 bits of the bar's sums, got 1.5 more at row 3; use a larger unit",
             ),
         ];
         for (column, rule, text) in said {
             assert_eq!(RowError { column, row: 3, rule }.to_string(), text);
         }
-        assert_eq!(Column::IsBuyerMaker.name(), "is_buyer_maker");
+        assert_eq!(Role::IsBuyerMaker.name(), "is_buyer_maker");
     }
 }

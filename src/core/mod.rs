@@ -1,48 +1,58 @@
-//! Range bars over slices: fixed point, the bar rule, the accumulation, the bar features.
+//! Range bars over slices: fixed-point numbers, the bar rule, the accumulation, the bar features.
 //!
-//! Standard library only. Slices and scalars come in, values go out; every route into Polars drives
-//! [`BarBuilder`] and nothing else, so all of them agree bit for bit. Read in this order:
-//! [`fixed`], [`trades`], [`seen`], [`load`], [`block`], [`bar`], [`range`], [`period`], [`builder`]; then
-//! [`features`], [`windows`].
+//! Uses only the standard library. Slices and scalars go in, values come out; every route into Polars uses only
+//! [`BarBuilder`], so all of them agree bit for bit. Read the folders in this order:
+//!
+//! - [`numbers`]: prices and quantities as integers, and the loops that are compiled for each CPU.
+//! - [`time`]: the unit of a clock, calendar periods, lengths of time.
+//! - [`trades`]: the input, and the position that the next trade must come after.
+//! - [`block`]: up to 1,024 trades, converted and checked, and what they add to a bar.
+//! - [`rules`]: which trade closes a bar, and what ends bars besides.
+//! - [`bars`]: the bar, and the machine of one group that builds bars.
+//! - [`features`]: the statistics, one file for each family.
+//! - [`windows`]: which rows a statistic looks at.
+//! - [`batch`]: rows of many groups in the order of their groups.
+//! - [`checkpoint`]: the state of a group as bytes.
+//! - [`error`]: what is refused, and the sentence that says so.
 
-pub mod arranged;
-pub mod bar;
+pub mod bars;
+pub mod batch;
 pub mod block;
-pub mod builder;
 pub mod checkpoint;
 pub mod error;
 pub mod features;
-pub mod fixed;
-pub mod gaps;
-pub mod layout;
-pub mod load;
-pub mod period;
-pub mod piece;
-pub mod range;
-pub mod seen;
-mod simd;
-pub mod trade;
+pub mod numbers;
+pub mod rules;
+pub mod time;
 pub mod trades;
-pub mod whole;
 pub mod windows;
 
 #[cfg(test)]
 mod testing;
 
-pub use arranged::Arranged;
-pub use bar::{CloseReason, RangeBar};
+pub use bars::bar::{CloseReason, RangeBar};
+pub use bars::builder::{BarBuilder, ClosedBar};
+pub use batch::arranged::Arranged;
+pub use batch::layout::{GroupRun, Layout, shares};
 pub use block::Block;
-pub use builder::{BarBuilder, CloseRule, ClosedBar};
+pub use block::convert::Buffers;
 pub use checkpoint::CheckpointError;
-pub use error::{Column, RowError, Rule, ThresholdError};
-pub use fixed::{Number, Numbers};
-pub use gaps::{Gap, GapFinder, Span};
-pub use layout::{GroupRun, Layout, shares};
-pub use load::Buffers;
-pub use period::{Breaks, Length, Reset};
-pub use range::RangeRule;
-pub use seen::Seen;
-pub use trade::Trade;
-pub use trades::{Bits, TimeUnit, Trades};
-pub use whole::WholeRule;
+pub use error::{PointsError, Role, RowError, Rule, ThresholdError};
+pub use numbers::decimals::Decimals;
+pub use numbers::fixed::{Number, Numbers};
+pub use rules::{
+    AdaptiveRule, Amount, AnyRule, Breaks, CloseRule, CusumRule, HighLowRule, ImbalanceRule, Measure, Move, NeverRule,
+    RangeRule, TimeRule, TotalRule,
+};
+pub use time::calendar::{Length, Reset};
+pub use time::clock::TimeUnit;
+pub use time::every::Every;
+pub use trades::bits::Bits;
+pub use trades::columns::Trades;
+pub use trades::gaps::{Gap, GapFinder, Span};
+pub use trades::seen::Seen;
+pub use trades::seen_ids::SeenIds;
+pub use trades::sides::{Side, Sides};
+pub use trades::steps::Steps;
+pub use trades::trade::Trade;
 pub use windows::{Job, Lookback, RunAll, WindowOptions, WindowValues};

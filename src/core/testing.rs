@@ -1,7 +1,9 @@
-//! What the tests of the core share.
+//! Helpers that the tests of the core share.
 
-use super::fixed::Numbers;
-use super::trades::{Bits, Trades};
+use super::numbers::fixed::Numbers;
+use super::trades::bits::Bits;
+use super::trades::columns::Trades;
+use super::trades::sides::Sides;
 
 /// A cheap deterministic stream of 64-bit words (splitmix64).
 pub fn words(seed: u64) -> impl Iterator<Item = u64> {
@@ -54,7 +56,7 @@ impl Owned {
             time: &self.time,
             price: Numbers::F64(&self.price),
             quantity: Some(Numbers::F64(&self.quantity)),
-            is_buyer_maker: Bits::new(&self.side, 0, self.time.len()),
+            is_buyer_maker: Bits::new(&self.side, 0, self.time.len()).map(Sides::from),
             agg_trade_id: Some(&self.id),
             individual_ids: Some((&self.id, &self.last)),
         }

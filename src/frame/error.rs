@@ -1,19 +1,22 @@
-//! Errors with their place in the frame, as the sentence that a user reads.
+//! Errors with their place in the frame, as the sentences that users read.
 
 use std::fmt;
 
 use chrono::DateTime;
 use polars::prelude::{DataType, PolarsError, TimeUnit};
+use pyo3::PyErr;
 
-use crate::core::{RowError, ThresholdError};
+use crate::core::{PointsError, RowError, ThresholdError};
 
-/// Something is wrong with the input or a parameter; holds the whole sentence.
+pyo3::import_exception!(rangebar_polars.exceptions, RangeBarError);
+
+/// Something is wrong with the input or a parameter; holds the complete sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameError(pub String);
 
 impl FrameError {
-    /// The error of a row: the column by its name in the frame, the time as an instant, the row by its
-    /// number and, with groups, by its group.
+    /// The error of a row, with the name of the column in the frame, the time as an instant, the number of the row and,
+    /// with groups, its group.
     pub fn of_row(error: &RowError, name: &str, time: &DataType, place: &str) -> Self {
         Self(error.describe(name, place, |t| instant(t, time)))
     }
@@ -29,13 +32,25 @@ impl std::error::Error for FrameError {}
 
 impl From<FrameError> for PolarsError {
     fn from(error: FrameError) -> Self {
-        // Polars hands messages of plugins on as C strings.
+        // Polars passes the messages of plugins on as C strings.
         Self::ComputeError(error.0.replace('\0', "\\0").into())
+    }
+}
+
+impl From<FrameError> for PyErr {
+    fn from(error: FrameError) -> Self {
+        RangeBarError::new_err(error.0)
     }
 }
 
 impl From<PolarsError> for FrameError {
     fn from(error: PolarsError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<PointsError> for FrameError {
+    fn from(error: PointsError) -> Self {
         Self(error.to_string())
     }
 }
@@ -46,8 +61,8 @@ impl From<ThresholdError> for FrameError {
     }
 }
 
-/// An instant as text: UTC where the column is a Datetime, the integer itself where it is not.
-fn instant(time: i64, dtype: &DataType) -> String {
+/// An instant as text: in UTC if the column is a Datetime, otherwise the integer itself.
+pub fn instant(time: i64, dtype: &DataType) -> String {
     let DataType::Datetime(unit, zone) = dtype else {
         return time.to_string();
     };

@@ -1,47 +1,48 @@
-//! The way in: dtype gate, nulls, and the walk over aligned chunks as [`Trades`].
+//! The way in: the check of dtypes, nulls, and the iteration over aligned chunks as [`Trades`].
 
 use polars::prelude::*;
 
 use super::error::FrameError;
-use crate::core::{Bits, Column as Part, Number, Numbers, Rule, TimeUnit as CoreUnit, Trades};
+use super::request::MissingSide;
+use crate::core::{Bits, Decimals, Number, Numbers, Role, Rule, Sides, TimeUnit as CoreUnit, Trades};
 
-/// Every part a column can play, in the order of [`Part`]'s discriminants.
-pub const PARTS: [Part; 7] = [
-    Part::Time,
-    Part::Price,
-    Part::Quantity,
-    Part::IsBuyerMaker,
-    Part::AggTradeId,
-    Part::FirstTradeId,
-    Part::LastTradeId,
+/// Every role that a column can play, in the order of the discriminants of [`Role`].
+pub const ROLES: [Role; 7] = [
+    Role::Time,
+    Role::Price,
+    Role::Quantity,
+    Role::IsBuyerMaker,
+    Role::AggTradeId,
+    Role::FirstTradeId,
+    Role::LastTradeId,
 ];
 
-/// What the columns are called in the user's frame: the default names unless said otherwise.
+/// Names of the columns in the user's frame: the default names unless others are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnNames([String; 7]);
 
 impl Default for ColumnNames {
     fn default() -> Self {
-        Self(PARTS.map(|part| part.name().to_owned()))
+        Self(ROLES.map(|role| role.name().to_owned()))
     }
 }
 
 impl ColumnNames {
-    /// Names a part, given by its default name, otherwise.
+    /// Gives a role, identified by its default name, another name.
     ///
     /// # Errors
     ///
-    /// A part that does not exist.
+    /// A role that does not exist.
     pub fn rename(&mut self, default: &str, name: String) -> Result<(), FrameError> {
-        let part = PARTS.iter().find(|part| part.name() == default);
-        let part = part.ok_or_else(|| FrameError(format!("no column plays the part `{default}`")))?;
-        self.0[*part as usize] = name;
+        let role = ROLES.iter().find(|role| role.name() == default);
+        let role = role.ok_or_else(|| FrameError(format!("there is no column role `{default}`")))?;
+        self.0[*role as usize] = name;
         Ok(())
     }
 
-    /// Name of a part's column.
-    pub fn get(&self, part: Part) -> &str {
-        &self.0[part as usize]
+    /// Name of a role's column.
+    pub fn get(&self, role: Role) -> &str {
+        &self.0[role as usize]
     }
 }
 
@@ -69,11 +70,11 @@ pub struct TimeColumn {
 }
 
 impl TimeColumn {
-    /// The gate of the time column: any Datetime, or Int64 whose unit is given.
+    /// Checks the time column: any Datetime, or Int64 with a unit.
     ///
     /// # Errors
     ///
-    /// Another dtype, Int64 without a unit, a unit for a Datetime.
+    /// Another dtype, Int64 without a unit, or a Datetime with one.
     pub fn new(name: &str, dtype: &DataType, time_unit: Option<CoreUnit>) -> Result<Self, FrameError> {
         let unit = match (dtype, time_unit) {
             (DataType::Datetime(unit, _), None) => match unit {
@@ -84,17 +85,24 @@ impl TimeColumn {
             (DataType::Int64, Some(unit)) => unit,
             (DataType::Datetime(..), Some(_)) => {
                 return Err(FrameError(format!(
-                    "`time_unit` is for Int64 times, and `{name}` is {dtype:?}, which carries its unit: leave `time_unit` out"
+                    "`time_unit` is only for Int64 times, but `{name}` is {dtype:?}, which has a unit already: \
+                     leave `time_unit` out"
                 )));
             }
             (DataType::Int64, None) => {
                 return Err(FrameError(format!(
-                    "`{name}` is Int64: say its unit with `time_unit=\"ms\"`, `\"us\"` or `\"ns\"`"
+                    "`{name}` is Int64: give its unit with `time_unit=\"ms\"`, `\"us\"` or `\"ns\"`"
                 )));
             }
             _ => {
+                let remedy = match dtype {
+                    DataType::String => "str.to_datetime()",
+                    DataType::Date => "cast(pl.Datetime)",
+                    _ => "cast(pl.Int64)",
+                };
                 return Err(FrameError(format!(
-                    "`{name}` must be Datetime, or Int64 with a `time_unit`, got {dtype:?}"
+                    "`{name}` must be Datetime, or Int64 with a `time_unit`, got {dtype:?}; \
+                     convert it, for example with pl.col({name:?}).{remedy}"
                 )));
             }
         };
@@ -121,7 +129,8 @@ impl NumberColumn {
             DataType::Int64 => Self::I64(s.i64()?.clone()),
             dtype => {
                 return Err(FrameError(format!(
-                    "`{name}` must be Float64, Float32, Decimal or an integer, got {dtype:?}"
+                    "`{name}` must be Float64, Float32, Decimal or an integer, got {dtype:?}; \
+                     cast it, for example with pl.col({name:?}).cast(pl.Decimal(38, 8))"
                 )));
             }
         })
@@ -137,19 +146,24 @@ impl NumberColumn {
     }
 }
 
-/// A column as it is held: integers in 64 bits, or 128 where prices and quantities need them. Null where a
-/// value does not fit, which [`first_unreadable`] finds.
-fn hold(part: Part, s: &Series) -> PolarsResult<Series> {
+/// A column in the form in which it is held: integers with 64 bits, or 128 if prices and quantities need them. Null if
+/// a value does not fit, which [`first_unreadable`] finds.
+fn hold(role: Role, s: &Series) -> PolarsResult<Series> {
     let dtype = match s.dtype() {
-        DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_number(part) => DataType::Int128,
-        dtype if dtype.is_integer() && part != Part::Time => DataType::Int64,
+        DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_number(role) => DataType::Int128,
+        dtype if dtype.is_integer() && !matches!(role, Role::Time | Role::IsBuyerMaker) => DataType::Int64,
         _ => return Ok(s.clone()),
     };
     if *s.dtype() == dtype { Ok(s.clone()) } else { s.cast(&dtype) }
 }
 
-/// The first value of a column that cannot be read: null, or an integer wider than we hold.
-fn first_unreadable(part: Part, s: &Series, held: &Series) -> PolarsResult<Option<(usize, Part, Rule)>> {
+/// The first value of a column that cannot be read: a null, or an integer that is too wide.
+fn first_unreadable(
+    role: Role,
+    decimals: Decimals,
+    s: &Series,
+    held: &Series,
+) -> PolarsResult<Option<(usize, Role, Rule)>> {
     if held.null_count() == 0 {
         return Ok(None);
     }
@@ -161,21 +175,21 @@ fn first_unreadable(part: Part, s: &Series, held: &Series) -> PolarsResult<Optio
             Ok(mantissa) => Number::Decimal { mantissa, scale: 0 },
             Err(_) => Number::Float(x as f64),
         },
-        _ => return Ok(Some((row, part, Rule::NotNull))),
+        _ => return Ok(Some((row, role, Rule::NotNull))),
     };
-    let rule = match part {
-        Part::Price => Rule::PriceFits { value },
-        Part::Quantity => Rule::QuantityFits { value },
+    let rule = match role {
+        Role::Price => Rule::PriceFits { value, decimals },
+        Role::Quantity => Rule::QuantityFits { value },
         _ => Rule::IdFits { value },
     };
-    Ok(Some((row, part, rule)))
+    Ok(Some((row, role, rule)))
 }
 
-fn is_number(part: Part) -> bool {
-    matches!(part, Part::Price | Part::Quantity)
+fn is_number(role: Role) -> bool {
+    matches!(role, Role::Price | Role::Quantity)
 }
 
-/// Columns of trades that passed the gate, with aligned chunks.
+/// Columns of trades that passed the checks, with aligned chunks.
 #[derive(Debug, Clone)]
 pub struct TradeColumns {
     time: Int64Chunked,
@@ -184,11 +198,12 @@ pub struct TradeColumns {
     is_buyer_maker: Option<BooleanChunked>,
     agg_trade_id: Option<Int64Chunked>,
     individual_ids: Option<(Int64Chunked, Int64Chunked)>,
-    unreadable: Option<(usize, Part, Rule)>,
+    unreadable: Option<(usize, Role, Rule)>,
 }
 
 impl TradeColumns {
-    /// The columns of a frame, each found by the part that it plays; parts that are absent are absent.
+    /// The columns of a frame, each found by the role that it plays; roles may be absent. The decimals are for messages.
+    /// Nulls cannot be read, but for sides that may be missing.
     ///
     /// # Errors
     ///
@@ -196,40 +211,46 @@ impl TradeColumns {
     pub fn new(
         names: &ColumnNames,
         time: &TimeColumn,
-        find: impl Fn(Part) -> Option<Series>,
+        price_decimals: Decimals,
+        missing_side: MissingSide,
+        find: impl Fn(Role) -> Option<Series>,
     ) -> Result<Self, FrameError> {
-        let mut columns: Vec<(Part, Series)> = PARTS.iter().filter_map(|&p| Some((p, find(p)?))).collect();
+        let mut columns: Vec<(Role, Series)> = ROLES.iter().filter_map(|&p| Some((p, find(p)?))).collect();
         align_chunks(&mut columns);
-        let mut unreadable: Option<(usize, Part, Rule)> = None;
-        for (part, s) in &mut columns {
-            let held = hold(*part, s)?;
-            let found = first_unreadable(*part, s, &held)?;
+        let mut unreadable: Option<(usize, Role, Rule)> = None;
+        for (role, s) in &mut columns {
+            let held = hold(*role, s)?;
+            let may_be_null = *role == Role::IsBuyerMaker && missing_side == MissingSide::Null;
+            let found = if may_be_null { None } else { first_unreadable(*role, price_decimals, s, &held)? };
             if found.is_some_and(|(row, ..)| unreadable.is_none_or(|(first, ..)| row < first)) {
                 unreadable = found;
             }
             *s = held;
         }
-        let get = |part: Part| columns.iter().find(|(p, _)| *p == part).map(|(_, s)| s);
-        let required = |part: Part| {
-            get(part).ok_or_else(|| FrameError(format!("the trades have no column `{}`", names.get(part))))
+        let get = |role: Role| columns.iter().find(|(p, _)| *p == role).map(|(_, s)| s);
+        let required = |role: Role| {
+            get(role).ok_or_else(|| FrameError(format!("the trades have no column `{}`", names.get(role))))
         };
-        let integer = |part: Part| get(part).map(|s| integers(names.get(part), s)).transpose();
-        together(names, get(Part::FirstTradeId).is_some(), get(Part::LastTradeId).is_some())?;
-        let time_series = required(Part::Time)?;
+        let integer = |role: Role| get(role).map(|s| integers(names.get(role), s)).transpose();
+        together(names, get(Role::FirstTradeId).is_some(), get(Role::LastTradeId).is_some())?;
+        let time_series = required(Role::Time)?;
         if *time_series.dtype() != time.dtype {
-            let name = names.get(Part::Time);
+            let name = names.get(Role::Time);
             let (expected, got) = (&time.dtype, time_series.dtype());
-            return Err(FrameError(format!("`{name}` must stay {expected:?} throughout the input, got {got:?}")));
+            return Err(FrameError(format!(
+                "`{name}` must stay {expected:?} throughout the input, got {got:?}; cast the column to one dtype first"
+            )));
         }
-        let side = get(Part::IsBuyerMaker).map(|s| booleans(names.get(Part::IsBuyerMaker), s)).transpose()?;
-        let quantity = get(Part::Quantity).map(|s| NumberColumn::new(names.get(Part::Quantity), s)).transpose()?;
+        let side = |s| booleans(names.get(Role::IsBuyerMaker), s, missing_side);
+        let side = get(Role::IsBuyerMaker).map(side).transpose()?;
+        let quantity = get(Role::Quantity).map(|s| NumberColumn::new(names.get(Role::Quantity), s)).transpose()?;
         Ok(Self {
             time: time_series.to_physical_repr().i64()?.clone(),
-            price: NumberColumn::new(names.get(Part::Price), required(Part::Price)?)?,
+            price: NumberColumn::new(names.get(Role::Price), required(Role::Price)?)?,
             quantity,
             is_buyer_maker: side,
-            agg_trade_id: integer(Part::AggTradeId)?,
-            individual_ids: integer(Part::FirstTradeId)?.zip(integer(Part::LastTradeId)?),
+            agg_trade_id: integer(Role::AggTradeId)?,
+            individual_ids: integer(Role::FirstTradeId)?.zip(integer(Role::LastTradeId)?),
             unreadable,
         })
     }
@@ -239,9 +260,8 @@ impl TradeColumns {
         self.time.len()
     }
 
-    /// The first row with a value that cannot be read, if any: the rows before it are to be pushed, then
-    /// this is the error.
-    pub fn unreadable(&self) -> Option<(usize, Part, Rule)> {
+    /// The first row with a value that cannot be read, if any: push the rows before it, then this is the error.
+    pub fn unreadable(&self) -> Option<(usize, Role, Rule)> {
         self.unreadable
     }
 
@@ -253,8 +273,12 @@ impl TradeColumns {
                 price: self.price.chunk(index)?,
                 quantity: self.quantity.as_ref().and_then(|q| q.chunk(index)),
                 is_buyer_maker: self.is_buyer_maker.as_ref().and_then(|side| {
-                    let (bytes, offset, len) = side.downcast_get(index)?.values().as_slice();
-                    Bits::new(bytes, offset, len)
+                    let side = side.downcast_get(index)?;
+                    let sold = bits(side.values().as_slice())?;
+                    match side.validity().filter(|known| known.unset_bits() > 0) {
+                        Some(known) => Some(Sides::partly(sold, bits(known.as_slice())?)),
+                        None => Some(sold.into()),
+                    }
                 }),
                 agg_trade_id: self.agg_trade_id.as_ref().and_then(|ca| int64_chunk(ca, index)),
                 individual_ids: self
@@ -268,12 +292,13 @@ impl TradeColumns {
 
 fn together(names: &ColumnNames, first: bool, last: bool) -> Result<(), FrameError> {
     let (there, absent) = match (first, last) {
-        (true, false) => (Part::FirstTradeId, Part::LastTradeId),
-        (false, true) => (Part::LastTradeId, Part::FirstTradeId),
+        (true, false) => (Role::FirstTradeId, Role::LastTradeId),
+        (false, true) => (Role::LastTradeId, Role::FirstTradeId),
         _ => return Ok(()),
     };
     Err(FrameError(format!(
-        "`first_trade_id` and `last_trade_id` come together: the trades have `{}` but no `{}`; name it, or ignore the other with {}=None",
+        "`first_trade_id` and `last_trade_id` come together: the trades have `{}` but no `{}`; \
+         name it, or pass {}=None to ignore the other",
         names.get(there),
         names.get(absent),
         there.name()
@@ -286,20 +311,42 @@ fn int64_chunk(ca: &Int64Chunked, index: usize) -> Option<&[i64]> {
 
 fn integers(name: &str, s: &Series) -> Result<Int64Chunked, FrameError> {
     if !s.dtype().is_integer() {
-        return Err(FrameError(format!("`{name}` must be an integer, got {:?}", s.dtype())));
+        return Err(FrameError(format!(
+            "`{name}` must be an integer, got {:?}; cast it to Int64, or pass None to ignore it",
+            s.dtype()
+        )));
     }
     Ok(s.i64()?.clone())
 }
 
-fn booleans(name: &str, s: &Series) -> Result<BooleanChunked, FrameError> {
-    match s.bool() {
-        Ok(side) => Ok(side.clone()),
-        Err(_) => Err(FrameError(format!("`{name}` must be Boolean, got {:?}", s.dtype()))),
-    }
+fn bits((bytes, offset, len): (&[u8], usize, usize)) -> Option<Bits<'_>> {
+    Bits::new(bytes, offset, len)
 }
 
-/// Makes chunk boundaries the same in all columns; copies only where they are not.
-fn align_chunks(columns: &mut [(Part, Series)]) {
+fn booleans(name: &str, s: &Series, missing_side: MissingSide) -> Result<BooleanChunked, FrameError> {
+    let sale = match s.dtype() {
+        DataType::Boolean => return Ok(s.bool()?.clone()),
+        DataType::Null if missing_side == MissingSide::Null => {
+            return Ok(BooleanChunked::full_null(PlSmallStr::EMPTY, s.len()));
+        }
+        DataType::Null => {
+            return Err(FrameError(format!(
+                "`{name}` must be Boolean, true where the seller was the aggressor, got Null: it has no values; \
+                 pass None to ignore it; missing_side=\"null\" gives null for what needs the side"
+            )));
+        }
+        dtype if dtype.is_primitive_numeric() => "1",
+        _ => "\"sell\"",
+    };
+    Err(FrameError(format!(
+        "`{name}` must be Boolean, true where the seller was the aggressor, got {:?}; \
+         compare it with its value for a sale, as in pl.col({name:?}) == {sale}",
+        s.dtype()
+    )))
+}
+
+/// Makes chunk boundaries equal in all columns; copies only if they are not.
+fn align_chunks(columns: &mut [(Role, Series)]) {
     let same = columns.windows(2).all(|pair| pair[0].1.chunk_lengths().eq(pair[1].1.chunk_lengths()));
     if !same {
         for (_, s) in columns {

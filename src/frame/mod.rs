@@ -1,11 +1,18 @@
-//! Polars columns in, Polars columns out: what the expressions and the streams share. No arithmetic.
+//! Polars columns in, Polars columns out: the code that expressions and streams share. No arithmetic.
 
+pub mod checks;
+pub mod digest;
 pub mod error;
 pub mod inputs;
 pub mod output;
 pub mod parameters;
+pub mod polars_internals;
+pub mod request;
+pub mod rules;
 pub mod schema;
+pub mod text;
 
 pub use error::FrameError;
 pub use inputs::{ColumnNames, TimeColumn, TradeColumns};
-pub use parameters::{BarParameters, Reach};
+pub use parameters::Reach;
+pub use request::Request;

@@ -1,4 +1,4 @@
-//! What decides where bars begin and end, as users write it.
+//! Calendar periods, durations, windows and decimals, in the form that users write.
 
 use std::fmt;
 
@@ -6,92 +6,10 @@ use polars_time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::FrameError;
-use super::inputs::time_unit;
 use super::schema::{BarColumn, Family, statistics};
-use crate::core::{Breaks, Length, Lookback, RangeRule, Reset, ThresholdError, TimeUnit, WindowOptions};
+use crate::core::{Decimals, Every, Length, Lookback, Reset, TimeUnit, WindowOptions};
 
-/// Parameters of bars that every route takes. Unknown ones are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BarParameters {
-    /// One threshold, or several over the same trades.
-    pub threshold_dbps: Thresholds,
-    /// Whether no trade at a bar's open time closes it.
-    pub same_timestamp_gate: bool,
-    /// The calendar period with which bars end, by its word.
-    pub reset: Option<String>,
-    /// The longest time between two trades of one bar, as a Polars duration string.
-    pub max_gap: Option<String>,
-    /// Unit of Int64 times, by its word.
-    pub time_unit: Option<String>,
-}
-
-/// One threshold, or a list, whose bars tell theirs in a column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Thresholds {
-    /// One.
-    One(u32),
-    /// Any number.
-    Several(Vec<u32>),
-}
-
-impl Thresholds {
-    /// The thresholds in their order.
-    pub fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::One(threshold) => std::slice::from_ref(threshold),
-            Self::Several(thresholds) => thresholds,
-        }
-    }
-
-    /// Whether a list was given.
-    pub fn is_list(&self) -> bool {
-        matches!(self, Self::Several(_))
-    }
-}
-
-impl BarParameters {
-    /// The rules that close bars, one for each threshold.
-    ///
-    /// # Errors
-    ///
-    /// No threshold, one outside 1..=100000, or one given twice.
-    pub fn rules(&self) -> Result<Vec<RangeRule>, FrameError> {
-        let thresholds = self.threshold_dbps.as_slice();
-        if thresholds.is_empty() {
-            return Err(FrameError("`threshold_dbps` must hold at least one threshold, got an empty list".to_owned()));
-        }
-        if let Some(twice) = (1..thresholds.len()).find(|&i| thresholds[..i].contains(&thresholds[i])) {
-            return Err(FrameError(format!("`threshold_dbps` must not hold {} twice", thresholds[twice])));
-        }
-        let rules = thresholds.iter().map(|&threshold| RangeRule::new(threshold, self.same_timestamp_gate));
-        Ok(rules.collect::<Result<_, ThresholdError>>()?)
-    }
-
-    /// What ends bars beside the rules, on a clock.
-    ///
-    /// # Errors
-    ///
-    /// An unknown period, or a duration that is none.
-    pub fn breaks(&self, unit: TimeUnit) -> Result<Breaks, FrameError> {
-        Ok(Breaks {
-            reset: self.reset.as_deref().map(reset).transpose()?,
-            max_gap: self.max_gap.as_deref().map(|text| max_gap(text, unit)).transpose()?,
-        })
-    }
-
-    /// Unit of Int64 times.
-    ///
-    /// # Errors
-    ///
-    /// An unknown unit.
-    pub fn time_unit(&self) -> Result<Option<TimeUnit>, FrameError> {
-        self.time_unit.as_deref().map(time_unit).transpose()
-    }
-}
-
-/// A calendar period by its word.
+/// A calendar period from its word.
 ///
 /// # Errors
 ///
@@ -107,9 +25,48 @@ pub fn reset(word: &str) -> Result<Reset, FrameError> {
 ///
 /// # Errors
 ///
-/// A string that is none, a negative duration, or one that counts rows.
+/// An invalid string, a negative duration, or one that counts rows.
 pub fn max_gap(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
     length("max_gap", "\"40h\" or \"1d12h\"", text, unit)
+}
+
+/// The longest step from one trade of a group to the next, from a Polars duration string, on a clock.
+///
+/// # Errors
+///
+/// As [`max_gap`].
+pub fn max_step(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
+    length("max_step", "\"7d\" or \"14610d\"", text, unit)
+}
+
+/// The length of windows of time that follow each other, from a Polars duration string.
+///
+/// # Errors
+///
+/// An invalid string, a duration that is not above zero, counts rows, or counts in several of months, weeks, days and
+/// smaller units.
+pub fn every(text: &str) -> Result<Every, FrameError> {
+    let refuse = |why: &str| {
+        let told = "`every` of Time must be a duration such as \"1h\", \"1d\", \"1w\" or \"1mo\"";
+        FrameError(format!("{told}, got {text:?}{why}: name one length of windows"))
+    };
+    let duration = Duration::try_parse(text).map_err(|error| refuse(&format!(" ({error})")))?;
+    if duration.negative() {
+        return Err(refuse(", which is negative"));
+    }
+    if text.trim_end().ends_with('i') {
+        return Err(refuse(", which counts rows"));
+    }
+    let (day, too_long) = (TimeUnit::Nanoseconds.per_day(), || refuse(", which is too long"));
+    let of_days = |days: i64| days.checked_mul(day).ok_or_else(too_long);
+    match (duration.months(), duration.weeks(), duration.days(), duration.nanoseconds()) {
+        (0, 0, 0, 0) => Err(refuse(", which is zero")),
+        (0, 0, 0, nanoseconds) => Ok(Every::Nanoseconds(nanoseconds)),
+        (0, 0, days, 0) => of_days(days).map(Every::Nanoseconds),
+        (0, weeks, 0, 0) => weeks.checked_mul(7).map_or_else(|| Err(too_long()), of_days).map(Every::Weeks),
+        (months, 0, 0, 0) => u32::try_from(months).map(Every::Months).map_err(|_| too_long()),
+        _ => Err(refuse(", which mixes units of the calendar and of the clock")),
+    }
 }
 
 /// A length of time from a Polars duration string.
@@ -132,7 +89,7 @@ fn length(parameter: &str, such_as: &str, text: &str, unit: TimeUnit) -> Result<
     Ok(Length::new(months, nanoseconds, unit))
 }
 
-/// How far windows before a bar reach back, as users say it. Told apart by the only field.
+/// How far windows before a bar reach back, in the form that users write. The variants differ by their only field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Reach {
@@ -158,11 +115,11 @@ impl Reach {
     ///
     /// # Errors
     ///
-    /// No trades, no bars, or a string that is no duration.
+    /// No trades, no bars, or a string that is not a duration.
     pub fn lookback(&self, unit: TimeUnit) -> Result<Lookback, FrameError> {
         match self {
             Self::Trades { trades: 0 } | Self::Bars { bars: 0 } => {
-                Err(FrameError("`lookback` must reach back one trade or bar at least, got 0".to_owned()))
+                Err(FrameError("`lookback` must be at least one trade or bar, got 0".to_owned()))
             }
             Self::Trades { trades } => Ok(Lookback::Trades(*trades)),
             Self::Bars { bars } => Ok(Lookback::Bars(*bars)),
@@ -181,11 +138,50 @@ impl fmt::Display for Reach {
     }
 }
 
+/// Decimals of prices, as a number that may be none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PriceDecimals(u32);
+
+impl Default for PriceDecimals {
+    fn default() -> Self {
+        Self(Decimals::default().count())
+    }
+}
+
+impl PriceDecimals {
+    /// So many.
+    pub fn new(count: u32) -> Self {
+        Self(count)
+    }
+
+    /// Whether they are those of prices unless others are asked for.
+    pub fn are_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The decimals.
+    ///
+    /// # Errors
+    ///
+    /// More than there may be.
+    pub fn decimals(self) -> Result<Decimals, FrameError> {
+        let refuse = || FrameError(format!("`price_decimals` must be an integer in 0..18, got {}", self.0));
+        Decimals::new(self.0).ok_or_else(refuse)
+    }
+}
+
+impl fmt::Display for PriceDecimals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The windows that some columns of the bars need.
 ///
 /// # Errors
 ///
-/// A reach that is none.
+/// An invalid reach.
 pub fn window_options(
     columns: &[&BarColumn],
     reach: Option<&Reach>,

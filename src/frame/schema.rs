@@ -1,14 +1,17 @@
-//! The single table of output columns: name, dtype, what each reads, and how it comes out of a bar.
+//! The only table of output columns: their names, dtypes, what each reads, and how it is taken from a bar. The columns
+//! of windows follow from the table of statistics in the core.
+
+use std::sync::LazyLock;
 
 use polars::prelude::*;
 
 use super::error::FrameError;
-use crate::core::features::statistic::{Statistic, Statistics};
+use super::rules::Label;
+use crate::core::features::statistic::{Kind, Statistic, Statistics};
 use crate::core::features::{arrival, flow, impact};
-use crate::core::fixed::{from_fixed, from_product};
-use crate::core::{CloseReason, Column as Part, RangeBar};
+use crate::core::{CloseReason, Decimals, RangeBar, Role};
 
-/// How a column comes out of a bar, which also decides its dtype.
+/// How a column is taken from a bar, which also decides its dtype.
 #[derive(Clone, Copy)]
 pub enum Value {
     /// The input's time dtype.
@@ -21,13 +24,17 @@ pub enum Value {
     Count(fn(&RangeBar) -> u64),
     /// Enum(threshold, reset, gap, end).
     Reason,
+    /// Enum(threshold, reset, gap, end, time).
+    ReasonOrTime,
     /// UInt32: which of several thresholds made the bar.
     Threshold,
+    /// String: which of several rules made the bar.
+    Rule,
     /// A statistic of a window of trades.
     Window(Family, Statistic),
 }
 
-/// Which trades a statistic is of.
+/// The trades that a statistic describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// The bar's own.
@@ -36,14 +43,25 @@ pub enum Family {
     Lookback,
 }
 
+impl Family {
+    /// The family's column of a statistic, if it has one.
+    fn column(self, statistic: Statistic) -> Option<&'static str> {
+        let definition = statistic.definition();
+        match self {
+            Self::Intra => definition.intra,
+            Self::Lookback => definition.lookback,
+        }
+    }
+}
+
 /// A column of the bars.
 pub struct BarColumn {
     /// Its name.
     pub name: &'static str,
     /// What it is.
     pub value: Value,
-    /// The optional parts of the input that it reads; time and price are always read.
-    pub reads: &'static [Part],
+    /// The optional roles of the input that it reads; time and price are always read.
+    pub reads: &'static [Role],
 }
 
 impl BarColumn {
@@ -54,12 +72,16 @@ impl BarColumn {
             Value::Float(_) => DataType::Float64,
             Value::Integer(_) => DataType::Int64,
             Value::Count(_) => DataType::UInt64,
-            Value::Reason => close_reasons(),
+            Value::Reason => close_reasons(REASONS_WITHOUT_TIME),
+            Value::ReasonOrTime => close_reasons(CloseReason::WORDS.len()),
             Value::Threshold => DataType::UInt32,
-            Value::Window(_, Statistic::TradeCount) => DataType::UInt64,
-            Value::Window(_, Statistic::DurationUs) => DataType::Int64,
-            Value::Window(_, Statistic::HighTime | Statistic::LowTime) => time.clone(),
-            Value::Window(..) => DataType::Float64,
+            Value::Rule => DataType::String,
+            Value::Window(_, statistic) => match statistic.definition().kind {
+                Kind::Count => DataType::UInt64,
+                Kind::Microseconds => DataType::Int64,
+                Kind::Time => time.clone(),
+                Kind::Float => DataType::Float64,
+            },
         }
     }
 
@@ -68,70 +90,89 @@ impl BarColumn {
         features().any(|feature| feature.name == self.name)
     }
 
-    /// Whether the column is of a window.
+    /// Whether the column describes a window.
     pub fn is_window(&self) -> bool {
         matches!(self.value, Value::Window(..))
     }
 
-    /// Whether the column is of windows before the bars.
+    /// Whether the column describes windows before the bars.
     pub fn is_lookback(&self) -> bool {
         matches!(self.value, Value::Window(Family::Lookback, _))
     }
 
-    /// Whether the column is null where the side is unknown.
+    /// Whether the column is null if the side is unknown.
     pub fn needs_side(&self) -> bool {
-        self.reads.contains(&Part::IsBuyerMaker)
+        self.reads.contains(&Role::IsBuyerMaker)
     }
 }
 
-const NOTHING: &[Part] = &[];
-const QUANTITY: &[Part] = &[Part::Quantity];
-const AGG_ID: &[Part] = &[Part::AggTradeId];
-const FIRST_ID: &[Part] = &[Part::AggTradeId, Part::FirstTradeId, Part::LastTradeId];
-const COUNT: &[Part] = &[Part::FirstTradeId, Part::LastTradeId];
-const SIDE_ONLY: &[Part] = &[Part::IsBuyerMaker];
-const SIDE: &[Part] = &[Part::Quantity, Part::IsBuyerMaker];
-const SIDE_COUNT: &[Part] = &[Part::FirstTradeId, Part::LastTradeId, Part::IsBuyerMaker];
-const COUNT_AND_QUANTITY: &[Part] = &[Part::Quantity, Part::FirstTradeId, Part::LastTradeId];
+const NOTHING: &[Role] = &[];
+const QUANTITY: &[Role] = &[Role::Quantity];
+const AGG_ID: &[Role] = &[Role::AggTradeId];
+const FIRST_ID: &[Role] = &[Role::AggTradeId, Role::FirstTradeId, Role::LastTradeId];
+const COUNT: &[Role] = &[Role::FirstTradeId, Role::LastTradeId];
+const SIDE: &[Role] = &[Role::Quantity, Role::IsBuyerMaker];
+const SIDE_COUNT: &[Role] = &[Role::FirstTradeId, Role::LastTradeId, Role::IsBuyerMaker];
+const COUNT_AND_QUANTITY: &[Role] = &[Role::Quantity, Role::FirstTradeId, Role::LastTradeId];
 
-const fn column(name: &'static str, value: Value, reads: &'static [Part]) -> BarColumn {
+const fn column(name: &'static str, value: Value, reads: &'static [Role]) -> BarColumn {
     BarColumn { name, value, reads }
 }
 
-fn price(raw: i64) -> f64 {
-    from_fixed(i128::from(raw))
+fn quantity(raw: i128) -> f64 {
+    Decimals::OF_QUANTITIES.double(raw)
 }
 
-/// The columns of every bar (SPEC 4), in their order.
+fn turnover(bar: &RangeBar, raw: i128) -> f64 {
+    bar.price_decimals.double_of_product(raw)
+}
+
+/// The columns of every bar, in their order.
 pub static BASE: [BarColumn; 22] = [
     column("open_time", Value::Time(|b| b.open_time), NOTHING),
     column("close_time", Value::Time(|b| b.close_time), NOTHING),
-    column("open", Value::Float(|b| price(b.open)), NOTHING),
-    column("high", Value::Float(|b| price(b.high)), NOTHING),
-    column("low", Value::Float(|b| price(b.low)), NOTHING),
-    column("close", Value::Float(|b| price(b.close)), NOTHING),
-    column("volume", Value::Float(|b| from_fixed(b.volume())), QUANTITY),
-    column("turnover", Value::Float(|b| from_product(b.turnover())), QUANTITY),
-    column("vwap", Value::Float(|b| from_fixed(b.vwap())), QUANTITY),
+    column("open", Value::Float(|b| b.price(b.open)), NOTHING),
+    column("high", Value::Float(|b| b.price(b.high)), NOTHING),
+    column("low", Value::Float(|b| b.price(b.low)), NOTHING),
+    column("close", Value::Float(|b| b.price(b.close)), NOTHING),
+    column("volume", Value::Float(|b| quantity(b.volume())), QUANTITY),
+    column("turnover", Value::Float(|b| turnover(b, b.turnover())), QUANTITY),
+    column("vwap", Value::Float(|b| b.price(b.vwap())), QUANTITY),
     column("individual_trade_count", Value::Count(|b| b.individual_trade_count), COUNT),
     column("agg_record_count", Value::Count(|b| b.agg_record_count), NOTHING),
     column("first_trade_id", Value::Integer(|b| b.first_trade_id), FIRST_ID),
     column("last_trade_id", Value::Integer(|b| b.last_trade_id), FIRST_ID),
     column("first_agg_trade_id", Value::Integer(|b| b.first_agg_trade_id), AGG_ID),
     column("last_agg_trade_id", Value::Integer(|b| b.last_agg_trade_id), AGG_ID),
-    column("buy_volume", Value::Float(|b| from_fixed(b.buy_volume())), SIDE),
-    column("sell_volume", Value::Float(|b| from_fixed(b.sell_volume())), SIDE),
-    column("buy_turnover", Value::Float(|b| from_product(b.buy_turnover())), SIDE),
-    column("sell_turnover", Value::Float(|b| from_product(b.sell_turnover())), SIDE),
+    column("buy_volume", Value::Float(|b| quantity(b.buy_volume())), SIDE),
+    column("sell_volume", Value::Float(|b| quantity(b.sell_volume())), SIDE),
+    column("buy_turnover", Value::Float(|b| turnover(b, b.buy_turnover())), SIDE),
+    column("sell_turnover", Value::Float(|b| turnover(b, b.sell_turnover())), SIDE),
     column("buy_trade_count", Value::Count(RangeBar::buy_trade_count), SIDE_COUNT),
     column("sell_trade_count", Value::Count(|b| b.sell_trade_count), SIDE_COUNT),
     column("close_reason", Value::Reason, NOTHING),
 ];
 
-/// Behind the columns of every bar where several thresholds were asked for.
+/// Stands for the column of that name if a rule ends bars with windows of time. Bars of other rules keep the dtype that they
+/// always had.
+pub static REASON_OR_TIME: BarColumn = column("close_reason", Value::ReasonOrTime, NOTHING);
+
+/// The columns of every bar, of rules of which one may end bars with windows of time.
+fn base(has_time: bool) -> impl Iterator<Item = &'static BarColumn> {
+    let of_time = move |column: &'static BarColumn| match column.value {
+        Value::Reason if has_time => &REASON_OR_TIME,
+        _ => column,
+    };
+    BASE.iter().map(of_time)
+}
+
+/// Follows the columns of every bar if several thresholds are given.
 pub static THRESHOLD: BarColumn = column("threshold_dbps", Value::Threshold, NOTHING);
 
-/// The ten bar features (SPEC 5), in their order.
+/// Follows the columns of every bar if several rules are given that are not all thresholds.
+pub static RULE: BarColumn = column("rule", Value::Rule, NOTHING);
+
+/// The ten bar features, in their order.
 pub static FEATURES: [BarColumn; 10] = [
     column("duration_us", Value::Integer(|b| b.duration_us), NOTHING),
     column("ofi", Value::Float(flow::ofi), SIDE),
@@ -145,92 +186,53 @@ pub static FEATURES: [BarColumn; 10] = [
     column("turnover_imbalance", Value::Float(flow::turnover_imbalance), SIDE),
 ];
 
-const fn intra(name: &'static str, statistic: Statistic, reads: &'static [Part]) -> BarColumn {
-    column(name, Value::Window(Family::Intra, statistic), reads)
+/// The columns of a family, in the order of the table of statistics.
+fn windows(family: Family) -> Vec<BarColumn> {
+    let of = |statistic: Statistic| family.column(statistic).map(|name| window(name, family, statistic));
+    Statistic::ALL.into_iter().filter_map(of).collect()
 }
 
-const fn lookback(name: &'static str, statistic: Statistic, reads: &'static [Part]) -> BarColumn {
-    column(name, Value::Window(Family::Lookback, statistic), reads)
+fn window(name: &'static str, family: Family, statistic: Statistic) -> BarColumn {
+    column(name, Value::Window(family, statistic), statistic.definition().reads)
 }
 
-/// Statistics of the bar's own trades (SPEC 6 and 7), in their order.
-pub static INTRA: [BarColumn; 24] = [
-    intra("intra_trade_count", Statistic::TradeCount, NOTHING),
-    intra("intra_ofi", Statistic::Ofi, SIDE),
-    intra("intra_duration_us", Statistic::DurationUs, NOTHING),
-    intra("intra_intensity", Statistic::Intensity, NOTHING),
-    intra("intra_vwap_position", Statistic::VwapPosition, QUANTITY),
-    intra("intra_count_imbalance", Statistic::CountImbalance, SIDE_ONLY),
-    intra("intra_kyle_lambda", Statistic::KyleLambda, SIDE),
-    intra("intra_burstiness", Statistic::Burstiness, NOTHING),
-    intra("intra_volume_skew", Statistic::VolumeSkew, QUANTITY),
-    intra("intra_volume_kurt", Statistic::VolumeKurt, QUANTITY),
-    intra("intra_garman_klass_vol", Statistic::GarmanKlassVol, NOTHING),
-    intra("intra_kaufman_er", Statistic::KaufmanEr, NOTHING),
-    intra("intra_hurst", Statistic::Hurst, NOTHING),
-    intra("intra_permutation_entropy", Statistic::PermutationEntropy, NOTHING),
-    intra("intra_bull_epoch_density", Statistic::BullEpochDensity, NOTHING),
-    intra("intra_bear_epoch_density", Statistic::BearEpochDensity, NOTHING),
-    intra("intra_bull_excess_gain", Statistic::BullExcessGain, NOTHING),
-    intra("intra_bear_excess_gain", Statistic::BearExcessGain, NOTHING),
-    intra("intra_bull_cv", Statistic::BullCv, NOTHING),
-    intra("intra_bear_cv", Statistic::BearCv, NOTHING),
-    intra("intra_max_drawdown", Statistic::MaxDrawdown, NOTHING),
-    intra("intra_max_runup", Statistic::MaxRunup, NOTHING),
-    intra("high_time", Statistic::HighTime, NOTHING),
-    intra("low_time", Statistic::LowTime, NOTHING),
-];
+/// Statistics of the bar's own trades, in their order.
+pub static INTRA: LazyLock<Vec<BarColumn>> = LazyLock::new(|| windows(Family::Intra));
 
-/// Statistics of the trades before the bar opened (SPEC 6), in their order.
-pub static LOOKBACK: [BarColumn; 16] = [
-    lookback("lookback_trade_count", Statistic::TradeCount, NOTHING),
-    lookback("lookback_ofi", Statistic::Ofi, SIDE),
-    lookback("lookback_duration_us", Statistic::DurationUs, NOTHING),
-    lookback("lookback_intensity", Statistic::Intensity, NOTHING),
-    lookback("lookback_vwap", Statistic::Vwap, QUANTITY),
-    lookback("lookback_vwap_position", Statistic::VwapPosition, QUANTITY),
-    lookback("lookback_count_imbalance", Statistic::CountImbalance, SIDE_ONLY),
-    lookback("lookback_kyle_lambda", Statistic::KyleLambda, SIDE),
-    lookback("lookback_burstiness", Statistic::Burstiness, NOTHING),
-    lookback("lookback_volume_skew", Statistic::VolumeSkew, QUANTITY),
-    lookback("lookback_volume_kurt", Statistic::VolumeKurt, QUANTITY),
-    lookback("lookback_price_range", Statistic::PriceRange, NOTHING),
-    lookback("lookback_garman_klass_vol", Statistic::GarmanKlassVol, NOTHING),
-    lookback("lookback_kaufman_er", Statistic::KaufmanEr, NOTHING),
-    lookback("lookback_hurst", Statistic::Hurst, NOTHING),
-    lookback("lookback_permutation_entropy", Statistic::PermutationEntropy, NOTHING),
-];
+/// Statistics of the trades before the bar opened, in their order.
+pub static LOOKBACK: LazyLock<Vec<BarColumn>> = LazyLock::new(|| windows(Family::Lookback));
 
 fn features() -> impl Iterator<Item = &'static BarColumn> {
-    FEATURES.iter().chain(&INTRA).chain(&LOOKBACK)
+    FEATURES.iter().chain(INTRA.iter()).chain(LOOKBACK.iter())
 }
 
-/// Statistics of any trades that bars have only of the trades before them.
-static OTHERS: [BarColumn; 2] =
-    [intra("vwap", Statistic::Vwap, QUANTITY), intra("price_range", Statistic::PriceRange, NOTHING)];
+/// Every statistic of windows under its own name, as a column of the bar's own trades.
+static STATISTICS: LazyLock<Vec<BarColumn>> = LazyLock::new(|| {
+    Statistic::ALL.map(|statistic| window(statistic.definition().name, Family::Intra, statistic)).into()
+});
 
-/// The column that gives a statistic of the bar's own trades, by the statistic's name.
+/// The column that gives a statistic of any trades, which are taken as those of one bar: a feature of bars, or a
+/// statistic of windows.
 ///
 /// # Errors
 ///
-/// There is none.
+/// There is no such statistic.
 pub fn statistic(name: &str) -> Result<&'static BarColumn, FrameError> {
-    let of_bar = FEATURES.iter().chain(&OTHERS).find(|column| column.name == name);
-    let of_window = || INTRA.iter().find(|column| column.name.strip_prefix("intra_") == Some(name));
-    of_bar.or_else(of_window).ok_or_else(|| FrameError(format!("there is no statistic `{name}`")))
+    let mut all = FEATURES.iter().chain(STATISTICS.iter());
+    all.find(|column| column.name == name).ok_or_else(|| FrameError(format!("there is no statistic `{name}`")))
 }
 
-/// Columns by name, in the order of the names.
+/// Columns by name, in the order of the names, of bars of rules of which one may end bars with windows of time.
 ///
 /// # Errors
 ///
 /// A name that no column has; the message lists the features.
-pub fn columns(names: &[String]) -> Result<Vec<&'static BarColumn>, FrameError> {
-    names.iter().map(|name| find(name)).collect()
+pub fn columns(names: &[String], has_time: bool) -> Result<Vec<&'static BarColumn>, FrameError> {
+    names.iter().map(|name| find(name, has_time)).collect()
 }
 
-fn find(name: &str) -> Result<&'static BarColumn, FrameError> {
-    BASE.iter().chain([&THRESHOLD]).chain(features()).find(|column| column.name == name).ok_or_else(|| {
+fn find(name: &str, has_time: bool) -> Result<&'static BarColumn, FrameError> {
+    base(has_time).chain([&THRESHOLD, &RULE]).chain(features()).find(|column| column.name == name).ok_or_else(|| {
         let known: Vec<_> = features().map(|column| column.name).collect();
         FrameError(format!("there is no feature `{name}`; the features are {}", known.join(", ")))
     })
@@ -239,23 +241,29 @@ fn find(name: &str) -> Result<&'static BarColumn, FrameError> {
 /// Which columns the bars of a query have.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
-    /// The features by name; where none are named, the ten and the families asked for.
+    /// The features by name; if none are named, the ten and the wanted families.
     pub features: Option<&'a [String]>,
-    /// Whether there are several thresholds.
-    pub several: bool,
-    /// Whether the statistics of the bars' own trades are asked for.
+    /// The column that tells the bars of several rules apart.
+    pub label: Option<Label>,
+    /// Whether a rule ends bars with windows of time.
+    pub has_time: bool,
+    /// Whether the statistics of the bars' own trades are wanted.
     pub intra: bool,
     /// Whether there are windows before the bars.
     pub lookback: bool,
 }
 
-/// The base columns, the threshold where there are several, and the features.
+/// The base columns, the one that tells several rules apart, and the features.
 ///
 /// # Errors
 ///
-/// A feature that does not exist, is named twice, or is of windows that nobody asked for.
+/// A feature that does not exist, is named twice, or describes windows that are not wanted.
 pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameError> {
-    let mut out: Vec<_> = BASE.iter().chain(choice.several.then_some(&THRESHOLD)).collect();
+    let label = choice.label.map(|label| match label {
+        Label::Threshold => &THRESHOLD,
+        Label::Rule => &RULE,
+    });
+    let mut out: Vec<_> = base(choice.has_time).chain(label).collect();
     let Some(names) = choice.features else {
         out.extend(&FEATURES);
         out.extend(INTRA.iter().filter(|_| choice.intra));
@@ -264,15 +272,18 @@ pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameE
     };
     for (index, name) in names.iter().enumerate() {
         if names[..index].contains(name) {
-            return Err(FrameError(format!("the feature `{name}` is asked for twice")));
+            return Err(FrameError(format!("the feature `{name}` is named twice: name it once")));
         }
-        let column = find(name)?;
+        let column = find(name, choice.has_time)?;
         if !column.is_feature() {
-            return Err(FrameError(format!("`{name}` is not a feature: every bar has it, leave it out of `features`")));
+            return Err(FrameError(format!(
+                "`{name}` is not a feature: every bar has this column, so leave it out of `features`"
+            )));
         }
         if column.is_lookback() && !choice.lookback {
             return Err(FrameError(format!(
-                "the feature `{name}` is of the trades before a bar: say how many with `lookback`, such as 200 or \"5m\""
+                "the feature `{name}` describes the trades before a bar: set how many with `lookback`, \
+                 such as 200 or \"5m\""
             )));
         }
         out.push(column);
@@ -288,9 +299,12 @@ pub fn statistics(columns: &[&BarColumn], family: Family) -> Statistics {
     })
 }
 
-/// Dtype of `close_reason`.
-pub fn close_reasons() -> DataType {
-    #[expect(clippy::expect_used, reason = "four distinct words always make an Enum")]
-    let words = FrozenCategories::new(CloseReason::WORDS).expect("distinct words");
+/// The first words for reasons are those of all rules, but for windows of time.
+const REASONS_WITHOUT_TIME: usize = 4;
+
+/// Dtype of `close_reason`, with the first words for reasons.
+fn close_reasons(count: usize) -> DataType {
+    #[expect(clippy::expect_used, reason = "distinct words always make an Enum")]
+    let words = FrozenCategories::new(CloseReason::WORDS.into_iter().take(count)).expect("distinct words");
     DataType::from_frozen_categories(words)
 }

@@ -1,4 +1,4 @@
-//! Statistics of the trades of a group, whatever made the group: those of the one bar that all of them form.
+//! Statistics of the trades of a group, however it was formed: those of the single bar that all of its trades form.
 
 use polars::prelude::*;
 use pyo3_polars::derive::polars_expr;
@@ -6,7 +6,7 @@ use pyo3_polars::derive::polars_expr;
 use super::fields;
 use super::kwargs::StatisticsKwargs;
 use crate::core::Buffers;
-use crate::core::{BarBuilder, Breaks, Column as Part, RowError, TimeUnit as CoreUnit, WholeRule};
+use crate::core::{BarBuilder, Breaks, NeverRule, Role, RowError, TimeUnit as CoreUnit};
 use crate::frame::output::{OutputBar, bar_series};
 use crate::frame::parameters::window_options;
 use crate::frame::schema::BarColumn;
@@ -22,8 +22,8 @@ fn trade_statistics(inputs: &[Series], kwargs: StatisticsKwargs) -> PolarsResult
     let (names, columns): (Vec<_>, Vec<_>) = kwargs.columns()?.into_iter().unzip();
     let time = time_column(&fields, &kwargs)?;
     let bars: Vec<_> = bar_of(&fields, &kwargs, &columns, &time)?.into_iter().collect();
-    let has_side = find(&fields, Part::IsBuyerMaker).is_some();
-    let mut series = bar_series(&bars, &columns, &time.dtype, has_side);
+    let has_side = find(&fields, Role::IsBuyerMaker).is_some();
+    let mut series = bar_series(&bars, &columns, &[], &time.dtype, has_side);
     for (series, name) in series.iter_mut().zip(names) {
         if bars.is_empty() {
             *series = Series::full_null(PlSmallStr::EMPTY, 1, series.dtype());
@@ -56,15 +56,15 @@ fn trade_statistics_field(inputs: &[Field], kwargs: StatisticsKwargs) -> PolarsR
     }
 }
 
-fn find(fields: &[Series], part: Part) -> Option<&Series> {
-    fields.iter().find(|series| series.name() == part.name())
+fn find(fields: &[Series], role: Role) -> Option<&Series> {
+    fields.iter().find(|series| series.name() == role.name())
 }
 
-/// The clock; without times, that of the constant in their place.
+/// The clock; without times, the clock of the constant in their place.
 fn time_column(fields: &[Series], kwargs: &StatisticsKwargs) -> Result<TimeColumn, FrameError> {
-    match find(fields, Part::Time) {
-        Some(time) => TimeColumn::new(kwargs.names()?.get(Part::Time), time.dtype(), kwargs.time_unit()?),
-        None => TimeColumn::new(Part::Time.name(), &DataType::Int64, Some(CoreUnit::Microseconds)),
+    match find(fields, Role::Time) {
+        Some(time) => TimeColumn::new(kwargs.names()?.get(Role::Time), time.dtype(), kwargs.time_unit()?),
+        None => TimeColumn::new(Role::Time.name(), &DataType::Int64, Some(CoreUnit::Microseconds)),
     }
 }
 
@@ -77,18 +77,22 @@ fn bar_of(
 ) -> Result<Option<OutputBar>, FrameError> {
     let names = kwargs.names()?;
     let rows = fields.first().map_or(0, |field| field.len());
-    // A statistic that looks at no time or no price is told of none: any constant does.
-    let constant = |part: Part| match part {
-        Part::Time => Some(Int64Chunked::full(PlSmallStr::EMPTY, 0, rows).into_series()),
-        Part::Price => Some(Int64Chunked::full(PlSmallStr::EMPTY, 1, rows).into_series()),
+    // A statistic that does not use time or price is not given it: any constant works.
+    let constant = |role: Role| match role {
+        Role::Time => Some(Int64Chunked::full(PlSmallStr::EMPTY, 0, rows).into_series()),
+        Role::Price => Some(Int64Chunked::full(PlSmallStr::EMPTY, 1, rows).into_series()),
         _ => None,
     };
-    let trades = TradeColumns::new(&names, time, |part| find(fields, part).cloned().or_else(|| constant(part)))?;
+    let decimals = kwargs.price_decimals()?;
+    let find_or = |role| find(fields, role).cloned().or_else(|| constant(role));
+    let trades = TradeColumns::new(&names, time, decimals, kwargs.missing_side, find_or)?;
     let fail = |error: RowError| {
         FrameError::of_row(&error, names.get(error.column), &time.dtype, &format!("row {}", error.row))
     };
-    let windows = window_options(columns, None, time.unit, find(fields, Part::IsBuyerMaker).is_some())?;
-    let mut builder = BarBuilder::new(&[WholeRule], Breaks::default(), time.unit, windows);
+    let windows = window_options(columns, None, time.unit, find(fields, Role::IsBuyerMaker).is_some())?;
+    let builder = BarBuilder::new(&[NeverRule], Breaks::default(), time.unit, windows);
+    let builder = builder.with_price_decimals(decimals);
+    let mut builder = builder.with_max_step(kwargs.max_step(time.unit)?);
     let mut buffers = Buffers::default();
     let mut left = trades.unreadable().map_or(trades.len(), |(row, ..)| row);
     for chunk in trades.chunks() {
@@ -100,5 +104,5 @@ fn bar_of(
         return Err(fail(RowError { column, row: row as u64, rule }));
     }
     let bar = builder.forming().next();
-    Ok(bar.map(|(rule, bar)| OutputBar { threshold_dbps: 0, bar: *bar, windows: builder.forming_windows(rule, bar) }))
+    Ok(bar.map(|(rule, bar)| OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) }))
 }

@@ -2,36 +2,37 @@
 //!
 //! ```text
 //! rangebar_polars checkpoint 1\n     the format and its version
-//! {"library": ..., "options": ...}\n  JSON: what the stream was told, and what it has learnt of its input
+//! {"library": ..., "request": ...}\n  JSON: what the stream was told, and what it has learnt of its input
 //! keys                               column by column, value by value
 //! groups                             machine by machine, as the core writes them
 //! checksum                           CRC-64/XZ of all before, eight bytes
 //! ```
 //!
-//! The options say what a group's state is made of: where windows are asked for, the rows that they still need stand behind
-//! the machine of the group. A library that does not know an option refuses the checkpoint.
+//! The request and the input say what a group's state is made of: where windows are asked for, the rows that they still
+//! need stand behind the machine of the group, and where the trades have ids, those that were seen. A library that does
+//! not know an option refuses the checkpoint.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::GroupedBars;
-use super::options::StreamOptions;
-use crate::core::CheckpointError;
+use super::grouped::GroupedBars;
 use crate::core::checkpoint::{Put, Reader, checksum};
-use crate::frame::{FrameError, Reach};
+use crate::core::{CheckpointError, Role};
+use crate::frame::{FrameError, Reach, Request};
 
-const MAGIC: &[u8] = b"rangebar_polars checkpoint ";
+/// What every checkpoint begins with; the version follows.
+const FORMAT: &[u8] = b"rangebar_polars checkpoint ";
 const VERSION: &str = "1";
 const CHECKSUM_BYTES: usize = 8;
 
 /// The JSON line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct Header<R = Request> {
     /// Version of the library that wrote the checkpoint.
     library: String,
     /// What the stream was told.
-    pub options: StreamOptions,
+    pub request: R,
     /// What it knows of its input, once it has seen any.
     pub input: Option<Input>,
 }
@@ -40,14 +41,18 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// The parts that the input has.
-    pub parts: Vec<String>,
+    /// The roles that the input has.
+    #[serde(rename = "parts")]
+    pub roles: Vec<String>,
     /// Dtype of time.
     time: KeyType,
     /// Dtypes of the key columns.
     keys: Vec<KeyType>,
     /// Number of groups.
     groups: u64,
+    /// The time before which no trade may come any more, where time was advanced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    advanced_to: Option<i64>,
 }
 
 /// A dtype that a checkpoint can hold, as words: its name, then what there is to say of it.
@@ -127,12 +132,6 @@ fn dtype(words: &KeyType) -> Result<DataType, FrameError> {
 }
 
 impl Header {
-    /// What a stream was told, and what it knows.
-    pub fn new(options: &StreamOptions, stream: Option<&GroupedBars>) -> Result<Self, FrameError> {
-        let input = stream.map(GroupedBars::input).transpose()?;
-        Ok(Self { library: env!("CARGO_PKG_VERSION").to_owned(), options: options.clone(), input })
-    }
-
     /// The time zones of the columns.
     pub fn zones(&self) -> impl Iterator<Item = &str> {
         let dtypes = self.input.iter().flat_map(|input| std::iter::once(&input.time).chain(&input.keys));
@@ -147,9 +146,10 @@ impl Header {
     /// # Errors
     ///
     /// A key column of a dtype that a checkpoint cannot hold.
-    pub fn save(options: &StreamOptions, stream: Option<&GroupedBars>) -> Result<Vec<u8>, FrameError> {
-        let mut out = [MAGIC, VERSION.as_bytes(), b"\n"].concat();
-        let header = Self::new(options, stream)?;
+    pub fn save(request: &Request, stream: Option<&GroupedBars>) -> Result<Vec<u8>, FrameError> {
+        let mut out = [FORMAT, VERSION.as_bytes(), b"\n"].concat();
+        let input = stream.map(GroupedBars::input).transpose()?;
+        let header = Header { library: env!("CARGO_PKG_VERSION").to_owned(), request, input };
         serde_json::to_writer(&mut out, &header).map_err(|error| FrameError(error.to_string()))?;
         out.push(b'\n');
         if let Some(stream) = stream {
@@ -167,8 +167,8 @@ impl Header {
     /// Bytes that are no checkpoint of this version, or not those that were written.
     pub fn load(bytes: &[u8]) -> Result<(Self, Reader<'_>), FrameError> {
         let refuse = |what: &str| Err(FrameError(format!("not a checkpoint of rangebar_polars: {what}")));
-        let Some(rest) = bytes.strip_prefix(MAGIC) else {
-            return refuse(if MAGIC.starts_with(bytes) { "the bytes end too soon" } else { "it begins otherwise" });
+        let Some(rest) = bytes.strip_prefix(FORMAT) else {
+            return refuse(if FORMAT.starts_with(bytes) { "the bytes end too soon" } else { "it begins otherwise" });
         };
         let Some((version, rest)) = line(rest) else { return refuse("the bytes end too soon") };
         if version != VERSION.as_bytes() {
@@ -182,7 +182,7 @@ impl Header {
             return refuse("the bytes end too soon");
         };
         if checksum(sealed) != u64::from_le_bytes(*sum) {
-            return Err(FrameError("the checkpoint is truncated or altered: its checksum is another".to_owned()));
+            return Err(FrameError("the checkpoint is truncated or altered: its checksum does not match".to_owned()));
         }
         let Some((header, state)) = rest.strip_suffix(sum).and_then(line) else { return refuse("it has no header") };
         let header = serde_json::from_slice(header)
@@ -199,10 +199,10 @@ fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 impl Input {
     /// A frame without rows that has the time and the key columns.
-    pub fn empty(&self, options: &StreamOptions) -> Result<DataFrame, FrameError> {
-        let time = options.names.get("timestamp").and_then(Option::as_deref).unwrap_or("timestamp");
+    pub fn empty(&self, request: &Request) -> Result<DataFrame, FrameError> {
+        let time = request.names.get("timestamp").and_then(Option::as_deref).unwrap_or("timestamp");
         let mut columns = vec![Column::new_empty(time.into(), &dtype(&self.time)?)];
-        for (name, key) in options.by.iter().zip(&self.keys).filter(|(name, _)| *name != time) {
+        for (name, key) in request.by.iter().zip(&self.keys).filter(|(name, _)| *name != time) {
             columns.push(Column::new_empty(name.into(), &dtype(key)?));
         }
         Ok(DataFrame::new(0, columns)?)
@@ -214,10 +214,11 @@ impl GroupedBars {
     fn input(&self) -> Result<Input, FrameError> {
         let keys = self.groups.keys().columns().iter();
         Ok(Input {
-            parts: self.plan.parts.iter().map(|part| part.name().to_owned()).collect(),
+            roles: self.plan.roles.iter().map(|role| role.name().to_owned()).collect(),
             time: words("time", &self.time.dtype)?,
             keys: keys.map(|key| words(key.name(), key.dtype())).collect::<Result<_, _>>()?,
             groups: self.machines.len() as u64,
+            advanced_to: Some(self.machines.advanced_to()).filter(|&time| time > i64::MIN),
         })
     }
 
@@ -225,8 +226,11 @@ impl GroupedBars {
         for key in self.groups.keys().columns() {
             save_keys(key.as_materialized_series(), out)?;
         }
-        for builder in self.machines.builders() {
-            builder.save(out);
+        for machine in self.machines.iter() {
+            machine.builder.save(out);
+            if let Some(ids) = &machine.ids {
+                ids.save(out);
+            }
         }
         Ok(())
     }
@@ -236,13 +240,13 @@ impl GroupedBars {
     /// # Errors
     ///
     /// It is not; the message names what differs.
-    pub fn accept(&self, options: &StreamOptions, header: &Header) -> Result<(), FrameError> {
+    pub fn accept(&self, request: &Request, header: &Header) -> Result<(), FrameError> {
         let Some(there) = &header.input else { return Ok(()) };
-        let differing = self.differences(options, header, there)?;
+        let differing = self.differences(request, header, there)?;
         if differing.is_empty() {
             return Ok(());
         }
-        Err(FrameError(format!("the checkpoint was made otherwise: {}", differing.join("; "))))
+        Err(FrameError(format!("the checkpoint was made with other parameters: {}", differing.join("; "))))
     }
 
     /// Takes the state of a checkpoint that is accepted; this stream has seen nothing.
@@ -250,8 +254,7 @@ impl GroupedBars {
     /// # Errors
     ///
     /// A state that cannot be.
-    pub fn restore(&mut self, header: &Header, mut from: Reader<'_>) -> Result<(), FrameError> {
-        let Some(there) = &header.input else { return Ok(()) };
+    pub fn restore(&mut self, there: &Input, mut from: Reader<'_>) -> Result<(), FrameError> {
         let len = usize::try_from(there.groups).map_err(|_| CheckpointError::Impossible)?;
         let keys = self.groups.keys();
         let keys = keys.columns().iter().map(|key| load_keys(key.name(), key.dtype(), len, &mut from));
@@ -262,28 +265,30 @@ impl GroupedBars {
         }
         self.machines.roll_back(0);
         for _ in 0..len {
-            self.machines.add_group().load(&mut from)?;
+            let machine = self.machines.add_group();
+            machine.builder.load(&mut from)?;
+            if let Some(ids) = &mut machine.ids {
+                ids.load(&mut from, machine.builder.seen())?;
+            }
         }
+        self.machines.set_advanced_to(there.advanced_to.unwrap_or(i64::MIN));
         if from.is_empty() { Ok(()) } else { Err(CheckpointError::Impossible.into()) }
     }
 
     /// What decides the future and is not as in the checkpoint.
-    fn differences(&self, options: &StreamOptions, header: &Header, there: &Input) -> Result<Vec<String>, FrameError> {
+    fn differences(&self, request: &Request, header: &Header, there: &Input) -> Result<Vec<String>, FrameError> {
         let here = self.input()?;
-        let (ours, theirs) = (&options.bars, &header.options.bars);
+        let (ours, theirs) = (request, &header.request);
         let mut out = Vec::new();
         let mut compare = |name: &str, same: bool, theirs: String, ours: String| {
             if !same {
                 out.push(format!("`{name}` was {theirs} and is {ours} here"));
             }
         };
-        let thresholds = (theirs.threshold_dbps.as_slice(), ours.threshold_dbps.as_slice());
-        compare(
-            "threshold_dbps",
-            thresholds.0 == thresholds.1,
-            format!("{:?}", thresholds.0),
-            format!("{:?}", thresholds.1),
-        );
+        let same_rules = theirs.rules.as_slice() == ours.rules.as_slice();
+        compare("threshold_dbps", same_rules, theirs.rules.to_string(), ours.rules.to_string());
+        let decimals = (theirs.price_decimals, ours.price_decimals);
+        compare("price_decimals", decimals.0 == decimals.1, decimals.0.to_string(), decimals.1.to_string());
         let gates = (theirs.same_timestamp_gate, ours.same_timestamp_gate);
         compare("same_timestamp_gate", gates.0 == gates.1, gates.0.to_string(), gates.1.to_string());
         let word = |text: &Option<String>| text.as_ref().map_or("None".to_owned(), |text| format!("{text:?}"));
@@ -291,33 +296,44 @@ impl GroupedBars {
         let finest = crate::core::TimeUnit::Nanoseconds;
         let same_gap = theirs.breaks(finest)?.max_gap == ours.breaks(finest)?.max_gap;
         compare("max_gap", same_gap, word(&theirs.max_gap), word(&ours.max_gap));
-        let theirs = &header.options;
-        let reach = |of: &StreamOptions| of.lookback.as_ref().map(|reach| reach.lookback(finest)).transpose();
-        let told = |of: &StreamOptions| of.lookback.as_ref().map_or("None".to_owned(), Reach::to_string);
-        compare("lookback", reach(theirs)? == reach(options)?, told(theirs), told(options));
-        let windows = (window_columns(theirs)?, window_columns(options)?);
-        let same_windows = windows.0 == windows.1 || reach(theirs)? != reach(options)?;
-        if theirs.intra == options.intra {
+        let same_step = theirs.max_step(finest)? == ours.max_step(finest)?;
+        compare("max_step", same_step, word(&theirs.max_step), word(&ours.max_step));
+        let reach = |of: &Request| of.lookback.as_ref().map(|reach| reach.lookback(finest)).transpose();
+        let told = |of: &Request| of.lookback.as_ref().map_or("None".to_owned(), Reach::to_string);
+        compare("lookback", reach(theirs)? == reach(ours)?, told(theirs), told(ours));
+        let windows = (window_columns(theirs)?, window_columns(ours)?);
+        let same_windows = windows.0 == windows.1 || reach(theirs)? != reach(ours)?;
+        if theirs.intra == ours.intra {
             compare("features", same_windows, windows.0.join(", "), windows.1.join(", "));
         } else {
-            compare("intra", same_windows, theirs.intra.to_string(), options.intra.to_string());
+            compare("intra", same_windows, theirs.intra.to_string(), ours.intra.to_string());
         }
-        let by = (&header.options.by, &options.by);
+        // A state of trades that all have a side is also one of trades that may lack it.
+        let sides = (theirs.missing_side, ours.missing_side);
+        compare("missing_side", sides.0 == sides.1 || sides.0.is_error(), sides.0.to_string(), sides.1.to_string());
+        let by = (&theirs.by, &ours.by);
         compare("by", by.0 == by.1, format!("{:?}", by.0), format!("{:?}", by.1));
         let told = |key: &KeyType| dtype(key).map(|dtype| format!("{dtype:?}"));
         compare("timestamp", there.time == here.time, told(&there.time)?, told(&here.time)?);
-        for ((name, theirs), ours) in options.by.iter().zip(&there.keys).zip(&here.keys) {
+        for ((name, theirs), ours) in request.by.iter().zip(&there.keys).zip(&here.keys) {
             compare(name, theirs == ours, told(theirs)?, told(ours)?);
         }
-        let parts = (&there.parts, &here.parts);
-        compare("the columns", parts.0 == parts.1, parts.0.join(", "), parts.1.join(", "));
+        let roles = (&there.roles, &here.roles);
+        compare("the columns", roles.0 == roles.1, roles.0.join(", "), roles.1.join(", "));
+        let side = Role::IsBuyerMaker.name();
+        if roles.0.iter().any(|role| role == side) != roles.1.iter().any(|role| role == side) {
+            out.push(
+                "trades with and without a side may follow each other if missing_side=\"null\" from the first on"
+                    .into(),
+            );
+        }
         Ok(out)
     }
 }
 
 /// The columns of windows, which tell what rows a state holds.
-fn window_columns(options: &StreamOptions) -> Result<Vec<&'static str>, FrameError> {
-    let windows = options.columns()?.into_iter().filter(|column| column.is_window());
+fn window_columns(request: &Request) -> Result<Vec<&'static str>, FrameError> {
+    let windows = request.columns()?.into_iter().filter(|column| column.is_window());
     Ok(windows.map(|column| column.name).collect())
 }
 

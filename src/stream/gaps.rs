@@ -2,8 +2,8 @@
 
 use polars::prelude::*;
 
-use super::keys::GroupIndex;
-use crate::core::{Column as Part, Gap, GapFinder, Length, RowError, Rule, Span};
+use super::group_index::GroupIndex;
+use crate::core::{Gap, GapFinder, Length, Role, RowError, Rule, Span};
 use crate::frame::output::times;
 use crate::frame::parameters::max_gap as parse_gap;
 use crate::frame::{FrameError, TimeColumn};
@@ -89,16 +89,16 @@ impl GroupedGaps {
         first_times: &Int64Chunked,
         last_times: &Int64Chunked,
         ids: Option<&(Int64Chunked, Int64Chunked)>,
-    ) -> Option<(usize, Part, &str)> {
+    ) -> Option<(usize, Role, &str)> {
         let GapColumns { times, ids: id_names } = &self.columns;
-        let mut columns = vec![(first_times, Part::Time, times.0.as_str()), (last_times, Part::Time, times.1.as_str())];
+        let mut columns = vec![(first_times, Role::Time, times.0.as_str()), (last_times, Role::Time, times.1.as_str())];
         if let (Some((first, last)), Some(names)) = (ids, id_names) {
-            columns.push((first, Part::AggTradeId, names.0.as_str()));
-            columns.push((last, Part::AggTradeId, names.1.as_str()));
+            columns.push((first, Role::AggTradeId, names.0.as_str()));
+            columns.push((last, Role::AggTradeId, names.1.as_str()));
         }
         let nulls = columns.into_iter().filter(|(values, ..)| values.null_count() > 0);
         let rows =
-            nulls.filter_map(|(values, part, name)| Some((values.iter().position(|v| v.is_none())?, part, name)));
+            nulls.filter_map(|(values, role, name)| Some((values.iter().position(|v| v.is_none())?, role, name)));
         rows.min_by_key(|(row, ..)| *row)
     }
 

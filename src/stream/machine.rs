@@ -1,11 +1,13 @@
 //! The machine of one group, and what holds for all of them.
 
-use crate::core::{BarBuilder, Breaks, RangeRule, TimeUnit, WindowOptions};
+use crate::core::{AnyRule, BarBuilder, Breaks, Decimals, Length, SeenIds, TimeUnit, WindowOptions};
 
 /// The machine of one group.
 pub struct Machine {
     /// What builds the group's bars.
-    pub builder: BarBuilder<RangeRule>,
+    pub builder: BarBuilder,
+    /// Which trades were seen, where that is remembered.
+    pub ids: Option<SeenIds>,
     /// The push that last added rows.
     pub touched: u64,
 }
@@ -18,8 +20,10 @@ pub struct Terms {
     pub push: u64,
     /// What a push is.
     pub pushes: Pushes,
-    /// Whether rows at or before what was seen are dropped.
+    /// Whether rows that were seen are dropped.
     pub skip_overlap: bool,
+    /// The time before which no trade may come any more.
+    pub advanced_to: i64,
     /// Whether the windows of long runs are computed on all threads.
     pub shares_windows: bool,
 }
@@ -27,45 +31,57 @@ pub struct Terms {
 /// What every machine is told.
 pub struct Parameters {
     /// The rules that close bars.
-    pub rules: Vec<RangeRule>,
+    pub rules: Vec<AnyRule>,
     /// What ends bars beside the rules.
     pub breaks: Breaks,
+    /// The longest step from one trade to the next.
+    pub max_step: Option<Length>,
+    /// Decimals of prices.
+    pub price_decimals: Decimals,
     /// The clock.
     pub unit: TimeUnit,
     /// Windows beside the bars.
     pub windows: WindowOptions,
+    /// Whether a trade may lack a side.
+    pub may_lack_side: bool,
+    /// Whether the ids of the trades seen are remembered, and if so, whether many holes in them are.
+    pub remembers_ids: Option<bool>,
 }
 
 /// Whether a group's first row is held against what was seen before: at every push, or only where a state was restored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pushes {
     /// Each stands for itself: it may fail and leave the state as it was, and must begin behind what was seen.
-    Whole,
-    /// Pieces of one input: a failure ends it.
-    Pieces,
+    Atomic,
+    /// Each continues one input: a failure ends it.
+    Continued,
 }
 
 impl Machine {
     /// A machine that has seen nothing.
     pub fn new(parameters: &Parameters) -> Self {
-        Self { builder: parameters.builder(), touched: 0 }
+        let ids = parameters.remembers_ids.map(SeenIds::new);
+        Self { builder: parameters.builder(), ids, touched: 0 }
     }
 }
 
 impl Terms {
-    /// Whether a machine's next row is the first that is held against what was seen: that of a push, or, where pushes are
-    /// pieces of one input, the first behind a restored state.
+    /// Whether a machine's next row is the first that is held against what was seen: that of a push, or, where pushes
+    /// continue one input, the first behind a restored state.
     pub fn is_fresh(&self, machine: &Machine) -> bool {
         match self.pushes {
-            Pushes::Whole => machine.touched < self.push,
-            Pushes::Pieces => machine.touched == 0,
+            Pushes::Atomic => machine.touched < self.push,
+            Pushes::Continued => machine.touched == 0,
         }
     }
 }
 
 impl Parameters {
     /// A builder that has seen nothing.
-    pub fn builder(&self) -> BarBuilder<RangeRule> {
+    pub fn builder(&self) -> BarBuilder {
         BarBuilder::new(&self.rules, self.breaks, self.unit, self.windows)
+            .with_max_step(self.max_step)
+            .with_price_decimals(self.price_decimals)
+            .with_missing_sides(self.may_lack_side)
     }
 }

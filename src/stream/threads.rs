@@ -2,20 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use pyo3_polars::export::polars_core::runtime::RAYON;
-
 use super::machine::{Parameters, Pushes};
 use crate::core::Job;
+use crate::frame::polars_internals::RAYON;
 
 /// Decides for each push.
 ///
-/// Without windows, one thread: a trade then takes so little that waking another one gains nothing. With windows, two threads
-/// took 0.57 s instead of 0.72 for ten million interleaved trades in memory, 0.40 instead of 0.49 for long runs. Batches that are read meanwhile leave the cores
-/// to those who decode them, unless these are waited for hardly ever: two threads that pushed beside two that decoded took a
-/// tenth longer than one.
+/// Without windows, one thread: a trade then takes so little that waking another one gains nothing. With windows, two
+/// threads took 0.57 s instead of 0.72 for ten million interleaved trades in memory, 0.40 instead of 0.49 for long runs.
+/// Batches that are read meanwhile leave the cores to the threads that decode them, unless the push hardly ever waits
+/// for these: two threads that pushed beside two that decoded took a tenth longer than one.
 pub struct Threads {
     is_worth_it: bool,
-    /// Whether batches are pieces of one input.
+    /// Whether batches continue one input.
     is_input: bool,
     waited: Duration,
     pushed: Duration,
@@ -26,7 +25,7 @@ pub struct Threads {
 impl Threads {
     /// Nothing was pushed yet.
     pub fn new(parameters: &Parameters, pushes: Pushes) -> Self {
-        let (is_worth_it, is_input) = (!parameters.windows.is_empty(), pushes == Pushes::Pieces);
+        let (is_worth_it, is_input) = (!parameters.windows.is_empty(), pushes == Pushes::Continued);
         Self { is_worth_it, is_input, waited: Duration::ZERO, pushed: Duration::ZERO, idle_since: None }
     }
 

@@ -1,4 +1,4 @@
-//! What one thread pushes: some groups' share of a piece of a batch.
+//! What one thread pushes: some groups' share of a stride of a batch.
 
 use std::ops::Range;
 
@@ -7,10 +7,11 @@ use polars::prelude::IdxSize;
 use super::machine::{Machine, Parameters, Pushes, Terms};
 use super::threads::side_by_side;
 use crate::core::error::Rule;
-use crate::core::{BarBuilder, Buffers, ClosedBar, Column, GroupRun, Layout, RangeRule, RowError, Seen, Trade, Trades};
+use crate::core::trades::seen_ids::Mark;
+use crate::core::{BarBuilder, Buffers, ClosedBar, GroupRun, Layout, Role, RowError, Seen, SeenIds, Trade, Trades};
 
 /// Rows of a run from which its windows are shared between threads.
-const LONG_RUN: usize = 16_384;
+const SHARED_RUN: usize = 16_384;
 
 /// The memory of a thread, and what it made of its share.
 #[derive(Default)]
@@ -20,6 +21,8 @@ pub struct Worker {
     pushed: Vec<Pushed>,
     closed: Vec<ClosedBar>,
     failure: Option<(usize, RowError)>,
+    /// Trades of this push that were dropped since they had been seen.
+    skipped: u64,
 }
 
 /// Rows of one group that follow each other, and the bars that they ended.
@@ -45,22 +48,38 @@ struct Pushed {
 /// Machines as they were before a push; those beyond `len` are memory for the next one.
 #[derive(Default)]
 struct Copies {
-    machines: Vec<(IdxSize, BarBuilder<RangeRule>)>,
+    machines: Vec<Copy>,
     len: usize,
+}
+
+/// A machine as it was before a push.
+struct Copy {
+    group: IdxSize,
+    builder: BarBuilder,
+    ids: Mark,
 }
 
 impl Worker {
     /// Forgets the push before.
     pub fn begin(&mut self) {
         self.copies.len = 0;
+        self.skipped = 0;
+    }
+
+    /// Trades of this push that were dropped since they had been seen.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Puts the machines that this worker touched back.
     pub fn roll_back(&self, machines: &mut [Machine]) {
         let copies = &self.copies;
-        for (group, copy) in &copies.machines[..copies.len] {
-            let machine = &mut machines[*group as usize];
-            machine.builder.roll_back(copy);
+        for copy in &copies.machines[..copies.len] {
+            let machine = &mut machines[copy.group as usize];
+            machine.builder.roll_back(&copy.builder);
+            if let Some(ids) = &mut machine.ids {
+                ids.roll_back(&copy.ids);
+            }
             machine.touched = 0;
         }
     }
@@ -113,14 +132,29 @@ impl Worker {
         machine: &mut Machine,
         trade: &Trade,
     ) -> Result<&mut [ClosedBar], RowError> {
-        let before = machine.builder.seen();
-        if before.holds(trade.time, trade.agg_trade_id) {
-            return if terms.skip_overlap { Ok(&mut []) } else { Err(overlap(trade.time, trade.agg_trade_id, before)) };
+        let id = trade.agg_trade_id;
+        self.closed.clear();
+        if machine.builder.seen().holds(trade.time, id) {
+            seen_before(terms, machine, &[trade.time], id.as_ref().map(std::slice::from_ref))
+                .map_err(|(_, error)| error)?;
+            self.skipped += 1;
+            return Ok(&mut []);
         }
+        not_before(terms, machine, trade.time)?;
+        self.touch(terms, group, machine);
+        machine.builder.push_trade(trade, &mut self.buffers, &mut self.closed)?;
+        if let (Some(ids), Some(id)) = (&mut machine.ids, id) {
+            ids.add(&[trade.time], &[id]);
+        }
+        Ok(&mut self.closed)
+    }
+
+    /// Time went on: ends the bars of a group that a reset or a gap has ended by then, and returns them.
+    pub fn advance(&mut self, terms: &Terms, group: IdxSize, machine: &mut Machine, time: i64) -> &mut [ClosedBar] {
         self.touch(terms, group, machine);
         self.closed.clear();
-        machine.builder.push_trade(trade, &mut self.buffers, &mut self.closed)?;
-        Ok(&mut self.closed)
+        machine.builder.advance(time, &mut self.buffers, &mut self.closed);
+        &mut self.closed
     }
 
     /// Pushes rows of one group, but for those that were seen before.
@@ -137,24 +171,28 @@ impl Worker {
     ) -> Result<(), (usize, RowError)> {
         let mut seen = 0;
         if terms.is_fresh(machine) {
-            let before = machine.builder.seen();
-            seen = before.overlap(&trades);
-            if seen > 0 && !terms.skip_overlap {
-                return Err((0, overlap(trades.time[0], trades.agg_trade_id.map(|ids| ids[0]), before)));
+            seen = machine.builder.seen().overlap(&trades);
+            if seen > 0 {
+                seen_before(terms, machine, &trades.time[..seen], trades.agg_trade_id.map(|ids| &ids[..seen]))?;
+                self.skipped += seen as u64;
             }
             if seen < trades.len() {
+                not_before(terms, machine, trades.time[seen]).map_err(|error| (seen, error))?;
                 self.touch(terms, group, machine);
             }
         }
         let (first_bar, rows_before) = (machine.builder.closed(), machine.builder.seen().rows);
         let known = self.closed.len();
         let (rows, builder) = (trades.slice(seen..trades.len()), &mut machine.builder);
-        let result = if terms.shares_windows && rows.len() >= LONG_RUN {
+        let result = if terms.shares_windows && rows.len() >= SHARED_RUN {
             builder.push_side_by_side(rows, &mut self.buffers, &mut self.closed, &side_by_side)
         } else {
             builder.push(rows, &mut self.buffers, &mut self.closed)
         };
         result.map_err(|error| (seen + (error.row - rows_before) as usize, error))?;
+        if let (Some(seen), Some(ids)) = (&mut machine.ids, rows.agg_trade_id) {
+            seen.add(rows.time, ids);
+        }
         let (places, closed) = (places.start + seen..places.end, known..self.closed.len());
         self.pushed.push(Pushed { group, places, first_bar, closed });
         Ok(())
@@ -162,28 +200,58 @@ impl Worker {
 
     /// Marks a group whose first row of a push is taken, and copies its machine.
     fn touch(&mut self, terms: &Terms, group: IdxSize, machine: &mut Machine) {
-        if terms.pushes == Pushes::Whole {
-            self.copies.save(group, &mut machine.builder, &terms.parameters);
+        if terms.pushes == Pushes::Atomic {
+            self.copies.save(group, machine, &terms.parameters);
         }
         machine.touched = terms.push;
     }
 }
 
 impl Copies {
-    fn save(&mut self, group: IdxSize, builder: &mut BarBuilder<RangeRule>, parameters: &Parameters) {
+    fn save(&mut self, group: IdxSize, machine: &mut Machine, parameters: &Parameters) {
         if self.len == self.machines.len() {
-            self.machines.push((group, parameters.builder()));
+            self.machines.push(Copy { group, builder: parameters.builder(), ids: Mark::default() });
         }
-        let (of, copy) = &mut self.machines[self.len];
-        *of = group;
-        builder.begin_push(copy);
+        let copy = &mut self.machines[self.len];
+        copy.group = group;
+        machine.builder.begin_push(&mut copy.builder);
+        copy.ids = machine.ids.as_mut().map(SeenIds::mark).unwrap_or_default();
         self.len += 1;
     }
+}
+
+/// Rows that lie at or before the last one seen may be dropped if that is wanted and they were seen.
+///
+/// # Errors
+///
+/// The number of the first row that may not, and why.
+#[cold]
+fn seen_before(terms: &Terms, machine: &Machine, time: &[i64], ids: Option<&[i64]>) -> Result<(), (usize, RowError)> {
+    let before = machine.builder.seen();
+    let (true, Some(seen), Some(ids)) = (terms.skip_overlap, &machine.ids, ids) else {
+        return Err((0, overlap(time[0], ids.map(|ids| ids[0]), before)));
+    };
+    let is_late = |row: &usize| !seen.holds(time[*row], ids[*row]);
+    let Some(row) = (0..time.len()).find(is_late) else { return Ok(()) };
+    let follow = |at: &usize| is_late(at) && ids[*at - 1].checked_add(1) == Some(ids[*at]);
+    let last = (row + 1..time.len()).take_while(follow).last().unwrap_or(row);
+    let is_forgotten = seen.has_forgotten(time[row], ids[row]);
+    let rule = Rule::Late { first: ids[row], last: ids[last], seen: before.last.unwrap_or_default(), is_forgotten };
+    Err((row, RowError { column: Role::AggTradeId, row: before.rows, rule }))
+}
+
+/// A row must not lie before the time to which the stream was advanced.
+fn not_before(terms: &Terms, machine: &Machine, time: i64) -> Result<(), RowError> {
+    if time >= terms.advanced_to {
+        return Ok(());
+    }
+    let rule = Rule::Advanced { time, advanced_to: terms.advanced_to };
+    Err(RowError { column: Role::Time, row: machine.builder.seen().rows, rule })
 }
 
 #[cold]
 fn overlap(time: i64, id: Option<i64>, seen: &Seen) -> RowError {
     let (last, last_id) = seen.last.unwrap_or_default();
     let rule = Rule::Overlap { first: (time, id), seen: (last, id.and(Some(last_id))) };
-    RowError { column: Column::Time, row: seen.rows, rule }
+    RowError { column: Role::Time, row: seen.rows, rule }
 }

@@ -8,5 +8,5 @@ MILLISECONDS = pl.col("timestamp").dt.epoch("ms")
 
 
 def bars(lake: str):  # noqa: ANN201
-    trades = pl.scan_parquet(lake).with_columns(MILLISECONDS)
+    trades = pl.scan_parquet(lake).with_columns(MILLISECONDS).drop("date")
     return process_trades_polars(trades, threshold_decimal_bps=250, include_microstructure=True)

@@ -13,7 +13,7 @@ FEATURES = {"inter_bar_lookback_count": 200, "include_intra_bar_features": True,
 
 
 def bars(lake: str):  # noqa: ANN201
-    trades = pl.scan_parquet(lake).with_columns(MILLISECONDS).drop("symbol").collect()
+    trades = pl.scan_parquet(lake).with_columns(MILLISECONDS).drop("symbol", "date").collect()
     processor = RangeBarProcessor(250, **FEATURES)
     rows = [
         bar for piece in trades.iter_slices(100_000) for bar in processor.process_trades_streaming(piece.to_dicts())

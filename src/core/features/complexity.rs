@@ -1,6 +1,6 @@
 //! Complexity: order and memory in the sequence of prices.
 
-use crate::core::simd::vectorised;
+use crate::core::numbers::simd::vectorised;
 
 /// Fewest triples of prices that have an entropy: those of 60 rows.
 const MIN_TRIPLES: u64 = 58;
@@ -11,11 +11,11 @@ const MIN_ROWS: usize = 64;
 /// Rows of the smallest scale.
 const MIN_SCALE: usize = 8;
 
-/// How often each order pattern of three successive prices occurs (order 3, delay 1). Of equal prices the earlier
+/// How often each order pattern of three successive prices occurs (order 3, delay 1). Of equal prices, the earlier
 /// counts as the lower.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Patterns {
-    /// By the bits of `pattern`; 2 and 5 contradict themselves and stay 0.
+    /// By the bits of `pattern`; 2 and 5 are contradictory and stay 0.
     counts: [u64; 8],
 }
 
@@ -25,8 +25,8 @@ fn pattern([a, b, c]: [i64; 3]) -> usize {
 }
 
 vectorised! {
-    /// Counts of all patterns. Five sums tell the six: 1.74 -> 0.40 ns a row. Prices are positive, so no difference
-    /// overflows, and its sign is a comparison that SSE2 vectorises too.
+    /// Counts of all patterns. Five sums give all six: 1.74 -> 0.40 ns per row. Prices are positive, so no difference
+    /// overflows, and its sign is a comparison that even SSE2 vectorises.
     fn count_patterns(price: &[i64]) -> [u64; 8] {
         let (Some(second), Some(third)) = (price.get(1..), price.get(2..)) else { return [0; 8] };
         let [mut ab, mut bc, mut ac, mut abc, mut both] = [0; 5];
@@ -60,7 +60,7 @@ impl Patterns {
         self.counts[pattern(triple)] -= 1;
     }
 
-    /// Permutation entropy over ln 6; none of fewer than 58 triples. Bandt and Pompe (2002).
+    /// Permutation entropy over ln 6; none for fewer than 58 triples. Bandt and Pompe (2002).
     #[must_use]
     pub fn entropy(&self) -> Option<f64> {
         let total: u64 = self.counts.iter().sum();
@@ -71,12 +71,12 @@ impl Patterns {
     }
 }
 
-/// Exponent of the detrended fluctuation (DFA-1) of the log returns; none of fewer than 64 rows or where fewer than
-/// two scales fluctuate. Peng (1994).
+/// Exponent of the detrended fluctuation (DFA-1) of the log returns; none for fewer than 64 rows or if fewer than two
+/// scales fluctuate. Peng (1994).
 ///
-/// The scales are 8 and always half as much again, up to a quarter of the returns. The profile is the log of the price
-/// over the first one: the mean return that the definition takes off is a straight line in it, and every segment loses
-/// its straight line anyway. So a segment of one price fluctuates by exactly 0.
+/// The scales are 8 and then always half as much again, up to a quarter of the returns. The profile is the log of the
+/// price over the first one: the mean return that the definition subtracts is a straight line in it, and every segment
+/// loses its straight line anyway. So a segment of constant price fluctuates by exactly 0.
 #[must_use]
 pub fn hurst(price: &[i64]) -> Option<f64> {
     if price.len() < MIN_ROWS {
@@ -96,7 +96,7 @@ pub fn hurst(price: &[i64]) -> Option<f64> {
 }
 
 vectorised! {
-    /// Root of the mean squared distance from the lines of segments of a length.
+    /// Root of the mean squared distance from the lines of segments of one length.
     fn fluctuation(profile: &[f64], scale: usize) -> f64 {
         let s = scale as f64;
         // Divided once, not for every segment.
@@ -112,7 +112,7 @@ vectorised! {
     }
 }
 
-/// Least-squares slope; none of fewer than two points.
+/// Least-squares slope; none for fewer than two points.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let n = points.len() as f64;
     let mean = |value: fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / n;
@@ -124,11 +124,11 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
 
 /// `ln(p / first)` of every price but the first.
 fn log_profile(price: &[i64]) -> Vec<f64> {
-    /// Prices 3 % from the first. Up to here the sixth term of the series is below 2^-63 of the first.
+    /// Prices 3 % away from the first. Up to here the sixth term of the series is below 2^-63 of the first.
     const NEAR: f64 = 1.0 / 64.0;
     let first = price[0] as f64;
     let mut far = false;
-    // ln(p / first) = 2 artanh((p - first) / (p + first)): 21.8 -> 15.4 ns a row of `hurst`, and small moves keep the
+    // ln(p / first) = 2 artanh((p - first) / (p + first)): 21.8 -> 15.4 ns per row of `hurst`, and small moves keep the
     // digits that the quotient p / first rounds away.
     let mut profile: Vec<f64> = price[1..]
         .iter()
@@ -151,9 +151,9 @@ fn log_profile(price: &[i64]) -> Vec<f64> {
     profile
 }
 
-/// Sum, sum of squares and sum of products with the centred row number of a segment, all from its chord, the line from the
-/// first value to the last: so no sum is much larger than what it stands for. Four lanes by row number: 20 -> 15 ns a row
-/// of `hurst`.
+/// Sum, sum of squares and sum of products with the centred row number of a segment, all measured from its chord, the
+/// line from the first value to the last, so no sum is much larger than the result. Four lanes by row number: 20 ->
+/// 15 ns per row of `hurst`.
 #[inline(always)]
 fn moments(segment: &[f64], by_step: f64) -> [f64; 3] {
     let last = segment.len() - 1;
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn prop_hurst_is_that_of_the_slow_way() {
-        // Far from the first price as well as near: the log is taken in two ways.
+        // Far from the first price as well as near it: the log is computed in two ways.
         for (start, tick) in [(4_200_000_000_000, 1_000_000), (1_000, 1), (40, 1), (i64::MAX / 2, i64::MAX / 2000)] {
             for rows in (64..200).chain([1_300, 5_000]) {
                 let price = walk(rows as u64, rows, start, tick);
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(hurst(&walk(1, 63, 1_000, 1)), None);
         assert!(hurst(&walk(1, 64, 1_000, 1)).is_some());
         assert_eq!(hurst(&[1_000; 500]), None);
-        // Scales 8 and 12 of 63 returns cover 56 and 60 of them: a move of the last trade is in neither.
+        // Scales 8 and 12 of 63 returns cover 56 and 60 of them: a move at the last trade is in neither.
         let mut price = [1_000; 64];
         price[63] = 1_001;
         assert_eq!(hurst(&price), None);
@@ -300,7 +300,7 @@ mod tests {
             let last_bits = if expected.abs() < 0.03 { 5e-16 * expected.abs() } else { 2e-16 };
             assert!((log - expected).abs() <= last_bits, "{price}: {log:e} {expected:e}");
         }
-        // What a missing term would leave out shows in the mean, where roundings cancel.
+        // The effect of a missing term shows in the mean, where roundings cancel.
         let error =
             |price: i64| log_profile(&[first, price])[0] / ((price - first) as f64 / first as f64).ln_1p() - 1.0;
         let mean = (1_030_000..1_031_000).map(error).sum::<f64>() / 1_000.0;

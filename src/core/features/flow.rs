@@ -1,8 +1,8 @@
 //! Order flow: who was the aggressor.
 
 use super::EPS;
-use crate::core::bar::RangeBar;
-use crate::core::fixed::from_fixed;
+use crate::core::bars::bar::RangeBar;
+use crate::core::numbers::decimals::Decimals;
 
 /// Order-flow imbalance `(B - S) / (B + S)` of the volumes; 0 without volume. Easley, López de Prado, O'Hara (2012).
 #[must_use]
@@ -13,7 +13,7 @@ pub fn ofi(bar: &RangeBar) -> f64 {
 /// [`ofi`] of raw volumes.
 #[must_use]
 pub fn imbalance(buy_volume: i128, sell_volume: i128) -> f64 {
-    let (buy, sell) = (from_fixed(buy_volume), from_fixed(sell_volume));
+    let [buy, sell] = [buy_volume, sell_volume].map(|raw| Decimals::OF_QUANTITIES.double(raw));
     if buy + sell > EPS { (buy - sell) / (buy + sell) } else { 0.0 }
 }
 
@@ -23,7 +23,7 @@ pub fn count_imbalance(rows: u64, sells: u64) -> f64 {
     (rows as f64 - 2.0 * sells as f64) / rows as f64
 }
 
-/// Individual buys per sell, at most 100; without sells 100, without trades 1.
+/// Individual buys per sell, at most 100; 100 without sells, 1 without trades.
 #[must_use]
 pub fn aggression_ratio(bar: &RangeBar) -> f64 {
     match (bar.buy_trade_count(), bar.sell_trade_count) {

@@ -2,43 +2,39 @@
 
 use super::EPS;
 use super::flow::ofi;
-use crate::core::bar::RangeBar;
-use crate::core::fixed::from_fixed;
+use crate::core::bars::bar::RangeBar;
+use crate::core::numbers::decimals::Decimals;
 
-fn price(raw: i64) -> f64 {
-    from_fixed(i128::from(raw))
-}
-
-/// `(close - vwap) / (high - low)`; 0 in a bar without range.
+/// `(close - vwap) / (high - low)`; 0 for a bar without range.
 #[must_use]
 pub fn vwap_close_deviation(bar: &RangeBar) -> f64 {
-    let range = price(bar.high) - price(bar.low);
-    if range > EPS { (price(bar.close) - from_fixed(bar.vwap())) / range } else { 0.0 }
+    let range = bar.price(bar.high) - bar.price(bar.low);
+    // Not above `EPS`: prices of many decimals may differ by less. Those of eight differ by more, or not at all.
+    if range > 0.0 { (bar.price(bar.close) - bar.price(bar.vwap())) / range } else { 0.0 }
 }
 
 /// `|close - open| / volume`; 0 without volume. Amihud (2002).
 #[must_use]
 pub fn price_impact(bar: &RangeBar) -> f64 {
-    let volume = from_fixed(bar.volume());
-    if volume > EPS { (price(bar.close) - price(bar.open)).abs() / volume } else { 0.0 }
+    let volume = Decimals::OF_QUANTITIES.double(bar.volume());
+    if volume > EPS { (bar.price(bar.close) - bar.price(bar.open)).abs() / volume } else { 0.0 }
 }
 
 /// `((close - open) / open) / ofi`; 0 in balanced flow. After Kyle (1985).
 #[must_use]
 pub fn kyle_lambda_proxy(bar: &RangeBar) -> f64 {
-    let (open, ofi) = (price(bar.open), ofi(bar));
-    if ofi.abs() > EPS { ((price(bar.close) - open) / open) / ofi } else { 0.0 }
+    let (open, ofi) = (bar.price(bar.open), ofi(bar));
+    if ofi.abs() > EPS { ((bar.price(bar.close) - open) / open) / ofi } else { 0.0 }
 }
 
-/// `((last - first) / first) / ofi` of a window; none of one row, and none in balanced flow. After Kyle (1985).
+/// `((last - first) / first) / ofi` of a window; none for one row or in balanced flow. After Kyle (1985).
 #[must_use]
-pub fn kyle_lambda(rows: u64, first: i64, last: i64, ofi: f64) -> Option<f64> {
-    (rows >= 2 && ofi.abs() > EPS).then(|| ((price(last) - price(first)) / price(first)) / ofi)
+pub fn kyle_lambda(rows: u64, first: f64, last: f64, ofi: f64) -> Option<f64> {
+    (rows >= 2 && ofi.abs() > EPS).then(|| ((last - first) / first) / ofi)
 }
 
-/// Where a raw average price lies between low and high, `(vwap - low) / (high - low)`; 0.5 without range.
+/// The position of an average price between low and high, `(vwap - low) / (high - low)`; 0.5 without range.
 #[must_use]
-pub fn position(vwap: i128, high: i64, low: i64) -> f64 {
-    let (high, low) = (price(high), price(low));
-    if high > low { (from_fixed(vwap) - low) / (high - low) } else { 0.5 }
+pub fn position(vwap: f64, high: f64, low: f64) -> f64 {
+    if high > low { (vwap - low) / (high - low) } else { 0.5 }
 }

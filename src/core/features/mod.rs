@@ -1,7 +1,7 @@
-//! The ten bar features (SPEC 5) and the statistics of windows (SPEC 6 and 7), one small file a family: a bar or slices
-//! in, value out.
+//! The ten bar features and the statistics of windows, which `docs/columns.md` defines, one small file per family: a
+//! bar or slices in, a value out. The [`table`] lists the statistics of windows, and [`window`] calls their kernels.
 //!
-//! Every ratio is one division of doubles. What needs the side is only asked where there is one.
+//! Every ratio is one division of doubles. Functions that need the side are only called if there is one.
 
 pub mod arrival;
 pub mod complexity;
@@ -10,6 +10,7 @@ pub mod horizon;
 pub mod impact;
 pub mod moments;
 pub mod statistic;
+pub mod table;
 pub mod volatility;
 pub mod window;
 
@@ -19,8 +20,8 @@ pub const EPS: f64 = f64::EPSILON;
 #[cfg(test)]
 mod tests {
     use super::{arrival, flow, impact};
-    use crate::core::load::Buffers;
-    use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, TimeUnit, Trades, WindowOptions};
+    use crate::core::block::convert::Buffers;
+    use crate::core::{BarBuilder, Bits, Breaks, Numbers, RangeBar, RangeRule, Sides, TimeUnit, Trades, WindowOptions};
 
     /// The forming bar of some trades, each of which stands for two; a set bit is a sale.
     fn bar(price: &[f64], quantity: &[f64], sales: u8) -> RangeBar {
@@ -32,11 +33,11 @@ mod tests {
             time: &time,
             price: Numbers::F64(price),
             quantity: Some(Numbers::F64(quantity)),
-            is_buyer_maker: Bits::new(&sides, 0, price.len()),
+            is_buyer_maker: Bits::new(&sides, 0, price.len()).map(Sides::from),
             agg_trade_id: None,
             individual_ids: Some((&first, &last)),
         };
-        let rule = RangeRule::new(50_000, true).expect("a valid threshold");
+        let rule = RangeRule::dbps(50_000, true).expect("a valid threshold");
         let mut builder = BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Milliseconds, WindowOptions::default());
         builder.push(trades, &mut Buffers::default(), &mut vec![]).expect("valid trades");
         *builder.forming().next().expect("no trade leaves half and double").1

@@ -1,16 +1,16 @@
-//! Moments: the shape of the sizes.
+//! Moments: the shape of the distribution of sizes.
 
 use crate::core::block::Quantities;
-use crate::core::fixed::from_fixed;
+use crate::core::numbers::decimals::Decimals;
 
 /// Adding this to an integer in -2^51..2^51 gives the bits of the double 1.5 * 2^52 plus the integer.
-const MAGIC: f64 = (3_u64 << 51) as f64;
+const BITS_TO_DOUBLE: f64 = (3_u64 << 51) as f64;
 
-/// Rows that one 64-bit sum of raw quantities below 2^51 holds.
-const ROWS: usize = 1 << 12;
+/// Rows whose raw quantities below 2^51 fit into one 64-bit sum.
+const ROWS_OF_SUM: usize = 1 << 12;
 
-/// Skewness and excess kurtosis of the quantities, population moments. Neither where all quantities are equal; no
-/// skewness of fewer than 3 rows, no kurtosis of fewer than 4.
+/// Skewness and excess kurtosis of the quantities, from population moments. Neither if all quantities are equal; no
+/// skewness for fewer than 3 rows, no kurtosis for fewer than 4.
 #[must_use]
 pub fn skew_and_kurt(quantity: Quantities<'_>) -> (Option<f64>, Option<f64>) {
     match quantity {
@@ -23,7 +23,7 @@ pub fn skew_and_kurt(quantity: Quantities<'_>) -> (Option<f64>, Option<f64>) {
 fn narrow(raw: &[i64]) -> (Option<f64>, Option<f64>) {
     let Some(first) = raw.first() else { return (None, None) };
     let (mut sum, mut differ) = (0, 0);
-    for block in raw.chunks(ROWS) {
+    for block in raw.chunks(ROWS_OF_SUM) {
         let mut volume = 0;
         for quantity in block {
             volume += quantity;
@@ -35,15 +35,16 @@ fn narrow(raw: &[i64]) -> (Option<f64>, Option<f64>) {
         return (None, None);
     }
     let middle = middle(sum, raw.len()) as i64;
-    // SSE2 converts integers of 64 bits one at a time; this vectorises: 1.46 -> 1.25 ns a row.
-    let base = MAGIC.to_bits().wrapping_sub(middle as u64);
-    let powers = powers(raw, |quantity| f64::from_bits(base.wrapping_add(quantity as u64)) - MAGIC);
+    // SSE2 converts 64-bit integers one at a time; this vectorises: 1.46 -> 1.25 ns per row.
+    let base = BITS_TO_DOUBLE.to_bits().wrapping_sub(middle as u64);
+    let powers = powers(raw, |quantity| f64::from_bits(base.wrapping_add(quantity as u64)) - BITS_TO_DOUBLE);
     shape(powers, sum - i128::from(middle) * raw.len() as i128, raw.len())
 }
 
 fn wide(raw: &[i128]) -> (Option<f64>, Option<f64>) {
     let (Some(&low), Some(&high)) = (raw.iter().min(), raw.iter().max()) else { return (None, None) };
-    if from_fixed(low) >= from_fixed(high) {
+    let double = |raw| Decimals::OF_QUANTITIES.double(raw);
+    if double(low) >= double(high) {
         return (None, None); // the same double is the same quantity
     }
     let sum = raw.iter().sum();
@@ -51,13 +52,13 @@ fn wide(raw: &[i128]) -> (Option<f64>, Option<f64>) {
     shape(powers(raw, |quantity| (quantity - middle) as f64), sum - middle * raw.len() as i128, raw.len())
 }
 
-/// The integer at the mean or just below. Deviations from it are exact, so that what little equal quantities differ by
-/// is not lost; [`shape`] goes on to the mean itself.
+/// The integer at the mean or just below. Deviations from it are exact, so small differences between nearly equal
+/// quantities are not lost; [`shape`] corrects for the mean itself.
 fn middle(sum: i128, rows: usize) -> i128 {
     sum / rows as i128
 }
 
-/// Sums of the second, third and fourth powers of the deviations, in four lanes by row number: 1.60 -> 1.25 ns a row.
+/// Sums of the second, third and fourth powers of the deviations, in four lanes by row number: 1.60 -> 1.25 ns per row.
 fn powers<T: Copy>(raw: &[T], deviation: impl Fn(T) -> f64) -> [f64; 3] {
     let [mut s2, mut s3, mut s4] = [[0.0; 4]; 3];
     let mut add = |lane: usize, quantity| {
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn prop_moments_are_those_of_the_slow_way() {
-        // Uniform up to the largest, heavy tails, the same but for one unit.
+        // Uniform up to the largest, heavy tails, all the same except for one unit.
         let draw: [fn(u64) -> i128; 5] = [
             |word| i128::from(word) % (1 << 51),
             |word| i128::from(word) * 5_000,
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn sums_of_many_large_narrow_quantities_do_not_overflow() {
-        let mut raw = vec![(1_i64 << 51) - 1; 3 * ROWS];
+        let mut raw = vec![(1_i64 << 51) - 1; 3 * ROWS_OF_SUM];
         raw[0] = 0;
         let wide: Vec<i128> = raw.iter().copied().map(i128::from).collect();
         assert_eq!(skew_and_kurt(Quantities::Narrow(&raw)), skew_and_kurt(Quantities::Wide(&wide)));

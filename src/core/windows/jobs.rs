@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::WindowValues;
-use super::rows::Rows;
-use crate::core::bar::RangeBar;
+use super::held_rows::HeldRows;
+use crate::core::bars::bar::RangeBar;
 use crate::core::features::statistic::{Statistics, Values};
 use crate::core::features::window::{Totals, statistics};
 
@@ -31,6 +31,12 @@ impl Waiting {
     #[must_use]
     pub fn count(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Number of bars that ended.
+    #[must_use]
+    pub fn ended(&self) -> usize {
+        self.ended.len()
     }
 
     /// Forgets them.
@@ -70,7 +76,7 @@ impl Job {
     }
 
     /// Computes the statistics of a bar's own trades, or of those before it.
-    pub(super) fn run(&mut self, rows: &Rows, intra: Statistics, before: Statistics) {
+    pub(super) fn run(&mut self, rows: &HeldRows, intra: Statistics, before: Statistics) {
         let window = rows.window(self.rows.clone());
         self.values = match &self.of {
             Of::Bar(bar) => statistics(&window, &Totals::of_bar(bar, &window, intra), intra),

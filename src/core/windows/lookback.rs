@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::rows::Rows;
+use super::held_rows::HeldRows;
 use crate::core::block::Quantities;
 use crate::core::features::complexity::Patterns;
-use crate::core::features::statistic::{Statistic, Statistics};
-use crate::core::features::window::{Totals, Window};
-use crate::core::period::Length;
+use crate::core::features::statistic::Statistics;
+use crate::core::features::window::{OF_PATH, OF_PATTERNS, OF_TURNOVER, Totals, Window};
+use crate::core::numbers::decimals::Decimals;
+use crate::core::time::calendar::Length;
+use crate::core::trades::sides::Side;
 
 /// How far windows before a bar reach back. They hold trades strictly older than the bar's open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +66,9 @@ impl Extremes {
     }
 
     fn first(&self) -> i64 {
-        self.0.front().map_or(0, |&(_, price)| price)
+        self.0[0].1
     }
 }
-
-const TURNOVER: Statistics = Statistics::of(&[Statistic::Vwap, Statistic::VwapPosition]);
 
 impl Sliding {
     /// Moves to a window that ends no earlier; its rows and those that leave it are held. One that starts earlier, as a
@@ -77,7 +77,7 @@ impl Sliding {
     /// # Errors
     ///
     /// The turnover does not fit; the window is then to be forgotten.
-    pub fn move_to(&mut self, rows: &Rows, start: u64, end: u64, wanted: Statistics) -> Result<(), Overflow> {
+    pub fn move_to(&mut self, rows: &HeldRows, start: u64, end: u64, wanted: Statistics) -> Result<(), Overflow> {
         if start < self.start {
             *self = Self { start, end: start, ..Self::default() };
         }
@@ -89,7 +89,7 @@ impl Sliding {
     }
 
     /// Takes out the rows before a number.
-    pub fn leave(&mut self, rows: &Rows, start: u64, wanted: Statistics) {
+    pub fn leave(&mut self, rows: &HeldRows, start: u64, wanted: Statistics) {
         if start >= self.end {
             *self = Self { start, end: start, ..Self::default() };
             return;
@@ -101,10 +101,10 @@ impl Sliding {
             self.turnover -= row.turnover;
             self.sell_volume -= row.sold;
             self.sells -= row.sells;
-            if wanted.has(Statistic::KaufmanEr) && window.price.len() > 1 {
+            if wanted.has_any(OF_PATH) && window.price.len() > 1 {
                 self.path -= u128::from(window.price[0].abs_diff(window.price[1]));
             }
-            if wanted.has(Statistic::PermutationEntropy)
+            if wanted.has_any(OF_PATTERNS)
                 && let [a, b, c] = *window.price
             {
                 self.patterns.remove([a, b, c]);
@@ -116,7 +116,7 @@ impl Sliding {
     }
 
     /// Puts in the row behind the last.
-    fn enter(&mut self, rows: &Rows, wanted: Statistics) -> Result<(), Overflow> {
+    fn enter(&mut self, rows: &HeldRows, wanted: Statistics) -> Result<(), Overflow> {
         let window = rows.window(self.start.max(self.end.saturating_sub(2))..self.end + 1);
         let last = window.price.len() - 1;
         let row = Row::of(&window, last, wanted);
@@ -124,10 +124,10 @@ impl Sliding {
         self.turnover = self.turnover.checked_add(row.turnover).ok_or(Overflow)?;
         self.sell_volume += row.sold;
         self.sells += row.sells;
-        if wanted.has(Statistic::KaufmanEr) && last > 0 {
+        if wanted.has_any(OF_PATH) && last > 0 {
             self.path += u128::from(window.price[last].abs_diff(window.price[last - 1]));
         }
-        if wanted.has(Statistic::PermutationEntropy)
+        if wanted.has_any(OF_PATTERNS)
             && let [a, b, c] = *window.price
         {
             self.patterns.add([a, b, c]);
@@ -139,8 +139,9 @@ impl Sliding {
     }
 
     /// The totals, of a window with a row at least.
-    pub fn totals(&self, window: &Window<'_>, duration_us: i64) -> Totals {
+    pub fn totals(&self, window: &Window<'_>, price_decimals: Decimals, duration_us: i64, lacks_side: bool) -> Totals {
         Totals {
+            price_decimals,
             rows: self.end - self.start,
             duration_us,
             first: window.price[0],
@@ -151,6 +152,7 @@ impl Sliding {
             turnover: self.turnover,
             sell_volume: self.sell_volume,
             sells: self.sells,
+            lacks_side,
             path: self.path,
             patterns: self.patterns,
         }
@@ -166,15 +168,18 @@ struct Row {
 }
 
 impl Row {
+    #[inline]
     fn of(window: &Window<'_>, row: usize, wanted: Statistics) -> Self {
         let quantity = match window.quantity {
-            Quantities::Narrow(raw) => raw.get(row).map_or(0, |&raw| i128::from(raw)),
-            Quantities::Wide(raw) => raw.get(row).copied().unwrap_or(0),
-            Quantities::Absent => 0,
+            // A column that is not held is empty.
+            Quantities::Absent | Quantities::Narrow([]) | Quantities::Wide([]) => 0,
+            Quantities::Narrow(raw) => i128::from(raw[row]),
+            Quantities::Wide(raw) => raw[row],
         };
-        let is_sold = window.sold.get(row) == Some(&true);
+        let is_sold = !window.side.is_empty() && window.side[row] == Side::Sold;
         // A row whose product does not fit was refused by its bar.
-        let turnover = if wanted.has_any(TURNOVER) { i128::from(window.price[row]).wrapping_mul(quantity) } else { 0 };
+        let turnover =
+            if wanted.has_any(OF_TURNOVER) { i128::from(window.price[row]).wrapping_mul(quantity) } else { 0 };
         Self { quantity, turnover, sold: if is_sold { quantity } else { 0 }, sells: u64::from(is_sold) }
     }
 }

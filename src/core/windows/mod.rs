@@ -1,25 +1,44 @@
 //! Windows of trades beside the bars: a bar's own (`intra_*`) and the ones before it opened (`lookback_*`).
+//!
+//! What always holds between two pushes:
+//!
+//! - The rows held are consecutive, numbered within the group, and end with the last row seen. They include the rows of
+//!   every forming bar, if a statistic of the bar's own trades looks at rows, and those that the window of a bar to come
+//!   may contain.
+//! - No window begins before `floor`, the row behind the last break.
+//! - Nothing waits: the window before a bar was computed in the push that opened the bar, and its values are kept.
+//! - `sliding` is a cache of totals. It is made anew from the rows, so it is neither saved nor copied.
+//!
+//! During a push, bars that open or end leave jobs. The builder runs them after some blocks, one by one or on many
+//! threads, and hands the values out in the order in which the bars ended. The list of jobs is lent by the caller of
+//! the builder, since there may be thousands of groups. Rows are dropped only after the jobs that read them.
+//!
+//! A push that fails is undone with the rows and not with a copy of them. Rows are only appended, so
+//! [`Windows::begin_push`] notes where they end, and [`Windows::roll_back`] truncates there. Only if rows are dropped
+//! meanwhile is a copy of them left. Everything else is small and comes from a copy of the builder.
 
+mod held_rows;
 mod jobs;
 mod lookback;
-mod rows;
 
 use std::collections::VecDeque;
 
+use self::held_rows::{Columns, HeldRows};
 use self::jobs::Ended;
 pub use self::jobs::{Job, RunAll, Waiting, in_turn};
 pub use self::lookback::Lookback;
 use self::lookback::Sliding;
-use self::rows::{Columns, Rows};
-use super::bar::RangeBar;
-use super::block::Block;
 use super::checkpoint::{CheckpointError, Put, Reader};
-use super::error::{Column, RowError, Rule};
-use super::features::statistic::{Statistic, Statistics, Values};
-use super::features::window::{OF_QUANTITIES, OF_ROWS};
-use super::fixed::{Number, from_fixed};
-use super::seen::Seen;
-use super::trades::TimeUnit;
+use super::error::{Role, RowError, Rule};
+use super::features::statistic::{Statistics, Values};
+use super::features::window::{OF_ROWS, Window};
+use crate::core::bars::bar::RangeBar;
+use crate::core::block::Block;
+use crate::core::numbers::decimals::Decimals;
+use crate::core::numbers::fixed::Number;
+use crate::core::time::clock::TimeUnit;
+use crate::core::trades::seen::Seen;
+use crate::core::trades::sides::Side;
 
 /// Rows from which it is worth looking whether some can be dropped.
 const FEW_ROWS: usize = 256;
@@ -38,9 +57,11 @@ impl WindowOptions {
     pub fn new(intra: Statistics, lookback: Option<(Lookback, Statistics)>, has_side: bool) -> Self {
         let lookback = lookback.filter(|(_, statistics)| !statistics.is_empty());
         let before = lookback.map_or(Statistics::default(), |(_, statistics)| statistics);
+        // A bar knows its sums; those of a window before it are added up from its rows.
+        let of_rows = |column| intra.and(OF_ROWS).has_any(column) || before.has_any(column);
         let columns = Columns {
-            quantity: intra.has_any(OF_QUANTITIES) || before.has_any(OF_VOLUME),
-            side: has_side && (intra.has(Statistic::CountImbalance) || before.has_any(OF_SIDE)),
+            quantity: of_rows(Statistics::reading(Role::Quantity)),
+            side: has_side && of_rows(Statistics::reading(Role::IsBuyerMaker)),
         };
         Self { intra, lookback, columns }
     }
@@ -58,19 +79,6 @@ impl WindowOptions {
     }
 }
 
-/// Statistics that need the quantities of a window before a bar.
-const OF_VOLUME: Statistics = Statistics::of(&[
-    Statistic::Ofi,
-    Statistic::Vwap,
-    Statistic::VwapPosition,
-    Statistic::KyleLambda,
-    Statistic::VolumeSkew,
-    Statistic::VolumeKurt,
-]);
-
-/// Statistics that need the sides of a window before a bar.
-const OF_SIDE: Statistics = Statistics::of(&[Statistic::Ofi, Statistic::CountImbalance, Statistic::KyleLambda]);
-
 /// Statistics of the windows of a bar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowValues {
@@ -85,7 +93,9 @@ pub struct WindowValues {
 pub struct Windows {
     options: WindowOptions,
     unit: TimeUnit,
-    rows: Rows,
+    rows: HeldRows,
+    /// Windows start no earlier: the row behind the last break, whether or not a bar was forming there.
+    floor: u64,
     /// Rows held from which it is worth looking again whether some can be dropped.
     enough: usize,
     /// One for each rule.
@@ -100,8 +110,6 @@ pub struct Windows {
 /// What the windows of one rule's bars are made of, beside the rows.
 #[derive(Debug, Clone, Default)]
 struct Track {
-    /// Windows start no earlier: the row behind the last break that ended a bar.
-    floor: u64,
     /// First rows of the last bars, as many as a window of bars reaches back.
     opened: VecDeque<u64>,
     /// Of the forming bar, unless it waits for a job.
@@ -113,7 +121,7 @@ struct Track {
 #[derive(Debug)]
 struct Undo {
     end: u64,
-    dropped: Option<Rows>,
+    dropped: Option<HeldRows>,
 }
 
 impl Windows {
@@ -124,7 +132,8 @@ impl Windows {
             Box::new(Self {
                 options,
                 unit,
-                rows: Rows::default(),
+                rows: HeldRows::default(),
+                floor: 0,
                 enough: FEW_ROWS,
                 tracks: vec![Track::default(); rules],
                 sliding: vec![Sliding::default(); rules],
@@ -147,9 +156,9 @@ impl Windows {
     }
 
     /// Takes one row, which neither opens nor ends a bar.
-    pub fn push(&mut self, time: i64, price: i64, quantity: i64, sold: Option<bool>) {
+    pub fn push(&mut self, time: i64, price: i64, quantity: i64, side: Option<Side>) {
         if self.holds_rows() {
-            self.rows.push(time, price, quantity, sold, self.options.columns);
+            self.rows.push(time, price, quantity, side, self.options.columns);
         }
     }
 
@@ -167,16 +176,16 @@ impl Windows {
     /// A total of the window does not fit.
     pub fn open(&mut self, rule: usize, block: &Block<'_>, row: usize) -> Result<(), RowError> {
         let Some((reach, wanted)) = self.options.lookback else { return Ok(()) };
-        let Self { rows, tracks, sliding, unit, waiting: Waiting { jobs, .. }, .. } = self;
+        let Self { rows, floor, tracks, sliding, unit, waiting: Waiting { jobs, .. }, .. } = self;
         let (track, sliding) = (&mut tracks[rule], &mut sliding[rule]);
         let (first, time) = (block.first_row + row as u64, block.trades.time[row]);
-        let end = rows.first_at(time, track.floor, first);
+        let end = rows.first_at(time, *floor, first);
         let start = match reach {
             Lookback::Trades(count) => end.saturating_sub(count),
-            Lookback::Time(length) => rows.first_at(length.before(time, *unit), track.floor, end),
+            Lookback::Time(length) => rows.first_at(length.before(time, *unit), *floor, end),
             Lookback::Bars(_) => track.opened.front().copied().unwrap_or(first),
         };
-        let start = start.max(track.floor).min(end);
+        let start = start.max(*floor).min(end);
         if let Lookback::Bars(count) = reach {
             track.opened.push_back(first);
             if track.opened.len() as u64 > count {
@@ -189,23 +198,25 @@ impl Windows {
         }
         let overflow = |column, rule| block.error(column, row, rule);
         sliding.move_to(rows, start, end, wanted).map_err(|_| {
-            overflow(Column::Quantity, Rule::SumFits { value: Number::Float(from_fixed(block.quantity.get(row))) })
+            let value = Number::Float(Decimals::OF_QUANTITIES.double(block.quantity.get(row)));
+            overflow(Role::Quantity, Rule::SumFits { value })
         })?;
         let window = rows.window(start..end);
         let (opened, last) = (window.time[0], window.time[window.time.len() - 1]);
         let duration_us = unit
             .span_us(opened, last)
-            .ok_or_else(|| overflow(Column::Time, Rule::DurationFits { time: last, open_time: opened }))?;
+            .ok_or_else(|| overflow(Role::Time, Rule::DurationFits { time: last, open_time: opened }))?;
         track.job = Some(jobs.len());
-        jobs.push(Job::before(start..end, sliding.totals(&window, duration_us)));
+        let lacks_side = rows.lack_side(start..end);
+        let totals = sliding.totals(&window, block.decimals, duration_us, lacks_side);
+        jobs.push(Job::before(start..end, totals));
         Ok(())
     }
 
-    /// A forming bar of a rule was ended by what is no trade of it; the next row is of this number.
-    pub fn start_anew(&mut self, rule: usize, next: u64) {
-        let track = &mut self.tracks[rule];
-        track.floor = next;
-        track.opened.clear();
+    /// A period ended, or a gap, behind which the next row is of this number.
+    pub fn start_anew(&mut self, next: u64) {
+        self.floor = next;
+        self.tracks.iter_mut().for_each(|track| track.opened.clear());
     }
 
     /// A bar of a rule ends, of which the last row is before row `end`: its statistics are wanted.
@@ -219,8 +230,8 @@ impl Windows {
         self.waiting.ended.push(Ended { values, intra, lookback: *job });
     }
 
-    /// Computes what waits, and gives the statistics of the bars ended since, in their order.
-    pub fn compute(&mut self, run_all: RunAll<'_>, mut give: impl FnMut(WindowValues)) {
+    /// Computes what waits, and gives the statistics of the bars ended since, each with the bar's number among them.
+    pub fn compute(&mut self, run_all: RunAll<'_>, mut give: impl FnMut(usize, WindowValues)) {
         let Self { options, rows, waiting: Waiting { jobs, ended }, tracks, .. } = self;
         if jobs.is_empty() && ended.is_empty() {
             return;
@@ -230,10 +241,10 @@ impl Windows {
             self.enough = FEW_ROWS; // rows of these bars are needed no more
         }
         run_all(jobs, &|job| job.run(rows, options.intra, before));
-        for Ended { mut values, intra, lookback } in ended.drain(..) {
+        for (bar, Ended { mut values, intra, lookback }) in ended.drain(..).enumerate() {
             let parts = [(&mut values.intra, intra), (&mut values.lookback, lookback)];
             parts.into_iter().for_each(|(part, job)| *part = job.map_or(*part, |job| jobs[job].values));
-            give(values);
+            give(bar, values);
         }
         for track in tracks {
             track.lookback = track.job.take().map_or(track.lookback, |job| jobs[job].values);
@@ -257,7 +268,7 @@ impl Windows {
 
     /// Drops the rows that no window will need, given the rows of each rule's forming bar and the last time, once they are
     /// the most: so a row is moved once on average.
-    pub fn trim(&mut self, forming: impl Iterator<Item = u64>, last_time: i64) {
+    pub fn trim(&mut self, forming: impl ExactSizeIterator<Item = u64>, last_time: i64) {
         if self.rows.len() < self.enough {
             return;
         }
@@ -293,17 +304,18 @@ impl Windows {
     }
 
     /// The first row that a forming bar or a window to come may look at.
-    fn needed(&self, forming: impl Iterator<Item = u64>, last_time: i64) -> u64 {
+    fn needed(&self, forming: impl ExactSizeIterator<Item = u64>, last_time: i64) -> u64 {
+        debug_assert_eq!(forming.len(), self.tracks.len(), "a rule has one forming bar at most");
         let end = self.rows.end();
         let of_tracks = self.tracks.iter().zip(forming).map(|(track, forming)| {
             let of_bar = if self.options.holds_bars() { end - forming } else { end };
             of_bar.min(self.options.lookback.map_or(end, |(reach, _)| match reach {
                 // The next bar opens at the last time or later.
                 Lookback::Trades(count) => {
-                    self.rows.first_at(last_time, track.floor, end).saturating_sub(count).max(track.floor)
+                    self.rows.first_at(last_time, self.floor, end).saturating_sub(count).max(self.floor)
                 }
                 Lookback::Time(length) => {
-                    self.rows.first_at(length.earliest_before(last_time, self.unit), track.floor, end)
+                    self.rows.first_at(length.earliest_before(last_time, self.unit), self.floor, end)
                 }
                 Lookback::Bars(_) => track.opened.front().copied().unwrap_or(end),
             }))
@@ -318,30 +330,32 @@ impl Windows {
 
     /// Becomes what will decide the future of other windows, but for their rows.
     pub fn copy_from(&mut self, other: &Self) {
+        self.floor = other.floor;
         self.tracks.clone_from(&other.tracks);
     }
 
     /// Goes back to the rows that were marked, and to a copy of the rest.
     pub fn roll_back(&mut self, copy: &Self) {
-        if let Some(undo) = self.undo.take() {
+        let undo = self.undo.take();
+        debug_assert!(undo.is_some(), "no rows were marked to go back to");
+        if let Some(undo) = undo {
             if let Some(rows) = undo.dropped {
                 self.rows = rows;
             }
             self.rows.truncate(undo.end);
             self.enough = FEW_ROWS;
         }
-        self.tracks.clone_from(&copy.tracks);
+        self.copy_from(copy);
         self.sliding.fill(Sliding::default());
     }
 
     /// Writes what windows to come need, given the rows of each rule's forming bar.
-    pub fn save(&self, forming: impl Iterator<Item = u64>, seen: &Seen, out: &mut Vec<u8>) {
+    pub fn save(&self, forming: impl ExactSizeIterator<Item = u64>, seen: &Seen, out: &mut Vec<u8>) {
+        out.put(self.floor);
         for track in &self.tracks {
-            out.put(track.floor);
             out.put(track.opened.len() as u64);
             track.opened.iter().for_each(|&row| out.put(row));
-            out.put(track.lookback.present());
-            track.lookback.iter().for_each(|(_, bits)| out.put(bits));
+            track.lookback.save(out);
         }
         if self.holds_rows() {
             let last_time = seen.last.map_or(0, |(time, _)| time);
@@ -357,35 +371,62 @@ impl Windows {
     pub fn load(
         &mut self,
         from: &mut Reader<'_>,
-        forming: impl Iterator<Item = u64>,
+        forming: impl ExactSizeIterator<Item = u64>,
         seen: &Seen,
     ) -> Result<(), CheckpointError> {
         let impossible = Err(CheckpointError::Impossible);
         let reach = self.options.lookback.map(|(reach, _)| reach);
         let most = if let Some(Lookback::Bars(count)) = reach { count } else { 0 };
+        let floor = from.take()?;
+        if floor > seen.rows {
+            return impossible;
+        }
+        self.floor = floor;
         for track in &mut self.tracks {
-            track.floor = from.take()?;
             let len: u64 = from.take()?;
-            if track.floor > seen.rows || len > most {
+            if len > most {
                 return impossible;
             }
             track.opened = (0..len).map(|_| from.take()).collect::<Result<_, _>>()?;
             if !track.opened.iter().is_sorted_by(|a, b| a < b)
-                || track.opened.iter().any(|&row| !(track.floor..seen.rows).contains(&row))
+                || track.opened.iter().any(|&row| !(floor..seen.rows).contains(&row))
             {
                 return impossible;
             }
-            let Some(values) = Values::load(from.take()?, || from.take())? else { return impossible };
-            track.lookback = values;
+            track.lookback = Values::load(from)?;
         }
         self.sliding.fill(Sliding::default());
         if !self.holds_rows() {
             return Ok(());
         }
-        self.rows = Rows::load(from, seen.rows, self.options.columns)?;
+        self.rows = HeldRows::load(from, seen.rows, self.options.columns)?;
         let last_time = seen.last.map_or(0, |(time, _)| time);
         let reaches_back = self.rows.first() <= self.needed(forming, last_time);
         if reaches_back && self.rows.last_time().is_none_or(|time| time == last_time) { Ok(()) } else { impossible }
+    }
+
+    /// Whether the side of a row held is not known.
+    #[must_use]
+    pub fn lack_side(&self) -> bool {
+        self.rows.lack_side(self.rows.first()..self.rows.end())
+    }
+
+    /// Whether a forming bar is that of the rows held, of which the last is before row `end`.
+    #[must_use]
+    pub fn could_hold(&self, bar: &RangeBar, end: u64) -> bool {
+        if !self.options.holds_bars() {
+            return true;
+        }
+        let Window { time, price, quantity, side } = self.rows.window(end - bar.agg_record_count..end);
+        let prices = (price.first(), price.last(), price.iter().max(), price.iter().min());
+        let are_its = time.first() == Some(&bar.open_time)
+            && prices == (Some(&bar.open), Some(&bar.close), Some(&bar.high), Some(&bar.low))
+            && (!self.options.columns.side || side.contains(&Side::Unknown) == bar.lacks_side);
+        if !self.options.columns.quantity {
+            return are_its;
+        }
+        let volume = (0..price.len()).try_fold(0_i128, |sum, row| sum.checked_add(quantity.get(row)));
+        are_its && volume == Some(bar.volume())
     }
 }
 

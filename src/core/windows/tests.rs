@@ -1,4 +1,4 @@
-//! Windows against the rule of SPEC 6 taken literally, under every split, and on the way back.
+//! Windows against their definition taken literally, under every split, and on the way back.
 
 use std::ops::Range;
 
@@ -6,43 +6,13 @@ use super::*;
 use crate::core::Buffers;
 use crate::core::block::Quantities;
 use crate::core::features::complexity::Patterns;
+use crate::core::features::statistic::{Kind, Statistic};
 use crate::core::features::window::{Totals, Window, statistics};
-use crate::core::period::{Length, Reset};
 use crate::core::testing::{Owned, words};
-use crate::core::{BarBuilder, Breaks, CloseReason, ClosedBar, RangeRule};
+use crate::core::time::calendar::{Length, Reset};
+use crate::core::{BarBuilder, Breaks, CloseReason, ClosedBar, RangeRule, Trades};
 
 const UNIT: TimeUnit = TimeUnit::Milliseconds;
-
-fn every() -> Statistics {
-    let all = [&INTRA[..], &REST].concat();
-    Statistics::of(&all)
-}
-
-const INTRA: [Statistic; 14] = [
-    Statistic::TradeCount,
-    Statistic::Ofi,
-    Statistic::DurationUs,
-    Statistic::Intensity,
-    Statistic::VwapPosition,
-    Statistic::CountImbalance,
-    Statistic::KyleLambda,
-    Statistic::Burstiness,
-    Statistic::VolumeSkew,
-    Statistic::VolumeKurt,
-    Statistic::GarmanKlassVol,
-    Statistic::KaufmanEr,
-    Statistic::Hurst,
-    Statistic::PermutationEntropy,
-];
-
-const REST: [Statistic; 6] = [
-    Statistic::Vwap,
-    Statistic::PriceRange,
-    Statistic::MaxDrawdown,
-    Statistic::BearCv,
-    Statistic::HighTime,
-    Statistic::LowTime,
-];
 
 fn reaches() -> Vec<Lookback> {
     let time = |nanoseconds| Lookback::Time(Length::new(0, nanoseconds, UNIT));
@@ -57,17 +27,17 @@ fn reaches() -> Vec<Lookback> {
     ]
 }
 
-fn builder(reach: Option<Lookback>, breaks: Breaks) -> BarBuilder<RangeRule> {
-    let rules = [60, 200].map(|threshold| RangeRule::new(threshold, true).expect("a valid threshold"));
-    let intra = if reach.is_none() { every() } else { Statistics::default() };
-    BarBuilder::new(&rules, breaks, UNIT, WindowOptions::new(intra, reach.map(|reach| (reach, every())), true))
+fn builder(reach: Option<Lookback>, breaks: Breaks) -> BarBuilder {
+    let rules = [60, 200].map(|threshold| RangeRule::dbps(threshold, true).expect("a valid threshold"));
+    let intra = if reach.is_none() { Statistics::ALL } else { Statistics::default() };
+    BarBuilder::new(&rules, breaks, UNIT, WindowOptions::new(intra, reach.map(|reach| (reach, Statistics::ALL)), true))
 }
 
 fn breaks() -> Breaks {
     Breaks { reset: Some(Reset::Day), max_gap: Some(Length::new(0, 13_000_000, UNIT)) }
 }
 
-fn push(builder: &mut BarBuilder<RangeRule>, trades: &Owned, rows: Range<usize>) -> Vec<ClosedBar> {
+fn push(builder: &mut BarBuilder, trades: &Owned, rows: Range<usize>) -> Vec<ClosedBar> {
     let mut closed = vec![];
     builder.push(trades.view().slice(rows), &mut Buffers::default(), &mut closed).expect("valid trades");
     closed
@@ -75,10 +45,10 @@ fn push(builder: &mut BarBuilder<RangeRule>, trades: &Owned, rows: Range<usize>)
 
 /// The statistics of some rows, from totals summed up row by row.
 fn slow(trades: &Owned, rows: Range<usize>) -> Values {
-    let raw = |x: &f64| (x * 1e8).round();
+    let raw = |x: &f64| Number::Float(*x).to_fixed(Decimals::default()).expect("fits");
     let price: Vec<_> = trades.price[rows.clone()].iter().map(|x| raw(x) as i64).collect();
-    let quantity: Vec<_> = trades.quantity[rows.clone()].iter().map(|x| raw(x) as i128).collect();
-    let sold: Vec<_> = rows.clone().map(|row| trades.side[row / 8] >> (row % 8) & 1 == 1).collect();
+    let quantity: Vec<_> = trades.quantity[rows.clone()].iter().map(raw).collect();
+    let side: Vec<_> = rows.clone().map(|row| Side::of(trades.side[row / 8] >> (row % 8) & 1 == 1)).collect();
     let time = &trades.time[rows];
     let (Some(&high), Some(&low)) = (price.iter().max(), price.iter().min()) else { return Values::default() };
     let mut totals = Totals {
@@ -92,60 +62,101 @@ fn slow(trades: &Owned, rows: Range<usize>) -> Values {
         patterns: Patterns::of(&price),
         ..Totals::default()
     };
-    for ((&price, &quantity), &sold) in price.iter().zip(&quantity).zip(&sold) {
+    for ((&price, &quantity), &side) in price.iter().zip(&quantity).zip(&side) {
         totals.volume += quantity;
         totals.turnover += i128::from(price) * quantity;
-        if sold {
+        if side == Side::Sold {
             totals.sell_volume += quantity;
             totals.sells += 1;
         }
     }
-    let window = Window { time, price: &price, quantity: Quantities::Wide(&quantity), sold: &sold };
-    statistics(&window, &totals, every())
+    let window = Window { time, price: &price, quantity: Quantities::Wide(&quantity), side: &side };
+    statistics(&window, &totals, Statistics::ALL)
 }
 
-/// The rows that the window before a bar holds, given the first rows of the bars of its rule up to it and the first bar
-/// behind the last break.
-fn slow_window(trades: &Owned, starts: &[usize], first: usize, reach: Lookback) -> Range<usize> {
-    let bar = starts.len() - 1;
-    let (open, floor) = (starts[bar], starts[first]);
-    let time = &trades.time;
+/// The rows that the window before a bar holds, given the first rows of the bars of its rule up to it.
+fn slow_window(trades: &Owned, starts: &[usize], breaks: Breaks, reach: Lookback) -> Range<usize> {
+    let (bar, time) = (starts.len() - 1, &trades.time);
+    let open = starts[bar];
+    let is_break = |&row: &usize| breaks.between(time[row - 1], time[row], UNIT, &mut None).is_some();
+    let floor = (1..=open).rev().find(is_break).unwrap_or(0);
     let end = (floor..open).rev().find(|&row| time[row] < time[open]).map_or(floor, |row| row + 1);
     let start = match reach {
         Lookback::Trades(count) => end.saturating_sub(count as usize),
         Lookback::Time(length) => (floor..end).find(|&row| time[row] >= time[open] - length.span()).unwrap_or(end),
-        Lookback::Bars(count) => starts[bar.saturating_sub(count as usize).max(first)],
+        Lookback::Bars(count) => starts[bar.saturating_sub(count as usize)],
     };
     start.max(floor).min(end)..end
 }
 
 #[test]
 fn prop_windows_are_those_of_the_rule_taken_literally() {
+    let mut between_bars = 0;
     for (seed, breaks) in [(1, Breaks::default()), (2, breaks())] {
         let trades = Owned::walk(seed, 4_000);
         for reach in reaches().into_iter().map(Some).chain([None]) {
             let closed = push(&mut builder(reach, breaks), &trades, 0..trades.time.len());
             for rule in 0..2 {
-                let (mut starts, mut first) = (vec![0], 0);
+                let mut starts = vec![0];
                 for bar in closed.iter().filter(|bar| bar.rule == rule) {
                     let end = bar.end();
                     let (bar, got) = (&bar.bar, bar.windows.as_deref().expect("windows were asked for"));
                     let expected = match reach {
                         None => slow(&trades, end - bar.agg_record_count as usize..end),
-                        Some(reach) => slow(&trades, slow_window(&trades, &starts, first, reach)),
+                        Some(reach) => slow(&trades, slow_window(&trades, &starts, breaks, reach)),
                     };
                     assert_eq!(
                         if reach.is_none() { got.intra } else { got.lookback },
                         expected,
                         "{reach:?} {starts:?}"
                     );
-                    if bar.close_reason != CloseReason::Threshold {
-                        first = starts.len();
+                    if bar.close_reason == CloseReason::Threshold {
+                        let next = trades.time.get(end);
+                        let broken = next.and_then(|&next| breaks.between(bar.close_time, next, UNIT, &mut None));
+                        between_bars += usize::from(broken.is_some());
                     }
                     starts.push(end);
                 }
                 assert!(starts.len() > 10, "the walk must close bars");
             }
+        }
+    }
+    assert!(between_bars > 10, "windows must end where no bar was forming: {between_bars}");
+}
+
+/// One statistic of every window, as bits.
+fn bits(closed: &[ClosedBar], statistic: Statistic) -> Vec<[Option<u64>; 2]> {
+    let of = |values: &Values| match statistic.definition().kind {
+        Kind::Float => values.get(statistic).map(f64::to_bits),
+        Kind::Count | Kind::Microseconds | Kind::Time => values.get_integer(statistic).map(|integer| integer as u64),
+    };
+    let windows = closed.iter().map(|bar| bar.windows.as_deref().expect("windows were asked for"));
+    windows.map(|windows| [of(&windows.intra), of(&windows.lookback)]).collect()
+}
+
+#[test]
+fn prop_each_statistic_needs_and_reads_what_its_row_of_the_table_says() {
+    let trades = Owned::walk(9, 4_000);
+    let push = |wanted: Statistics, trades: Trades<'_>| {
+        let rule = RangeRule::dbps(200, true).expect("a valid threshold");
+        let windows = WindowOptions::new(wanted, Some((Lookback::Trades(70), wanted)), trades.is_buyer_maker.is_some());
+        let (mut builder, mut closed) = (BarBuilder::new(&[rule], Breaks::default(), UNIT, windows), vec![]);
+        builder.push(trades, &mut Buffers::default(), &mut closed).expect("valid trades");
+        closed
+    };
+    let with_all_others = push(Statistics::ALL, trades.view());
+    for statistic in Statistic::ALL {
+        let (alone, reads) = (Statistics::of(&[statistic]), statistic.definition().reads);
+        let expected = bits(&with_all_others, statistic);
+        assert!(expected.iter().flatten().any(Option::is_some), "{statistic:?} is always undefined");
+        assert_eq!(bits(&push(alone, trades.view()), statistic), expected, "{statistic:?} alone");
+        let without = [
+            (Role::Quantity, Trades { quantity: None, ..trades.view() }),
+            (Role::IsBuyerMaker, Trades { is_buyer_maker: None, ..trades.view() }),
+        ];
+        for (column, trades) in without {
+            let is_the_same = bits(&push(alone, trades), statistic) == expected;
+            assert_eq!(is_the_same, !reads.contains(&column), "{statistic:?} without {column:?}");
         }
     }
 }
@@ -229,7 +240,7 @@ fn prop_windows_side_by_side_are_those_one_after_the_other() {
         let pushed = side_by_side.push_side_by_side(trades.view(), &mut Buffers::default(), &mut closed, &backwards);
         assert_eq!(pushed, Ok(()));
         assert_eq!(closed, expected, "{reach:?}");
-        let state = |builder: &BarBuilder<RangeRule>| {
+        let state = |builder: &BarBuilder| {
             let mut bytes = vec![];
             builder.save(&mut bytes);
             (bytes, builder.forming().map(|(rule, bar)| builder.forming_windows(rule, bar)).collect::<Vec<_>>())

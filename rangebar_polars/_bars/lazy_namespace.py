@@ -1,0 +1,543 @@
+"""The methods of a LazyFrame: bars of trades, and what bars are handed on to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rangebar_polars._bars.lookback import Lookback
+from rangebar_polars._bars.old_names import knows_old_names
+from rangebar_polars._bars.request import Request, Threshold
+from rangebar_polars._bars.scan import scan_bar_ids, scan_bars
+from rangebar_polars._bars.state import BarState
+from rangebar_polars._common.frames import lazy_frame
+from rangebar_polars._common.parameters import check_one_threshold
+from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, Reset, TimeUnit
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+    from rangebar_polars.plotting import Axis, Theme
+
+
+__all__ = ["LazyFrameRangeBar"]
+
+
+@pl.api.register_lazyframe_namespace("rangebar")
+class LazyFrameRangeBar:
+    """Range bars of a LazyFrame of trades, and methods for a LazyFrame of bars."""
+
+    def __init__(self, frame: pl.LazyFrame) -> None:
+        self._frame = lazy_frame("LazyFrameRangeBar", frame)
+
+    @knows_old_names
+    def bars(
+        self,
+        threshold_dbps: Threshold | Sequence[Threshold],
+        *,
+        by: By = None,
+        intra: bool = False,
+        lookback: Lookback | None = None,
+        features: Sequence[BarFeature] | None = None,
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
+        max_step: str | dt.timedelta | None = "14610d",
+        include_incomplete: bool = False,
+        include_orphans: bool = False,
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        quantity: str = "quantity",
+        is_buyer_maker: str | None = "is_buyer_maker",
+        missing_side: MissingSide = "error",
+        agg_trade_id: str | None = "agg_trade_id",
+        first_trade_id: str | None = "first_trade_id",
+        last_trade_id: str | None = "last_trade_id",
+        time_unit: TimeUnit | None = None,
+        price_decimals: int = 8,
+        state: BarState | bytes | None = None,
+        overlap: Overlap = "error",
+        progress: bool = False,
+    ) -> pl.LazyFrame:
+        """
+        Range bars of trades, streamed.
+
+        A bar opens with a trade and closes with the first later trade whose price is at or beyond
+        `open ± trunc(open * threshold_dbps / 100000)`; the closing trade belongs to the bar it closes, and the
+        next trade opens the next bar. Prices are exact in `price_decimals`, quantities in eight decimals, sums are
+        exact integers: the result does not depend on how the input is chunked, on the engine or on the number of
+        threads.
+
+        Parameters
+        ----------
+        threshold_dbps
+            Distance of the limits from the open in decimal basis points, 1 to 100000 (1 dbps = 0.001 %, so 250 is
+            0.25 %); or a rule, such as ``rb.Range(points=0.25)``; or a list of either, whose bars come in one pass with
+            their threshold in the column `threshold_dbps`, or their rule in `rule` if one is not a threshold.
+        by
+            Name or names of key columns; each key has its own bars. Any hashable dtype; rows of different keys may
+            interleave. Null is a key like any other.
+        intra
+            Whether to add the statistics of each bar's own trades after the ten features: `intra_*`, `high_time`,
+            `low_time`.
+        lookback
+            How far back the statistics of the trades before each bar reach, `lookback_*`: a number of trades, a length
+            of time ("5m" or a timedelta), or :class:`Bars`. They look at trades strictly older than the bar's open, and
+            not beyond a reset or gap.
+        features
+            Feature columns, in this order; by default the ten and those of `intra` and `lookback`; none with `[]`. The
+            features of `intra` may be named without it.
+        reset
+            Calendar period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday. The first trade
+            of a period opens a bar, so bars do not depend on where the data began.
+        max_gap
+            The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h"; months are
+            calendar months in UTC) or a timedelta. A later trade opens a bar.
+        max_step
+            The longest step from one trade of a group to the next, written as for `max_gap`; a longer one is an error,
+            since it usually means a clock in two units. 40 years of 365.25 days by default; None allows any step.
+        include_incomplete
+            Whether to append the bars that are still forming at the end, with `close_reason` "end".
+        include_orphans
+            Whether to include bars that a reset or a gap ended, with `close_reason` "reset" or "gap".
+        same_timestamp_gate
+            Whether a trade at the same time as the bar's open cannot close it.
+        time
+            Column of Datetime (ms, us or ns, any zone), or of Int64 with `time_unit`. Must not go back within a
+            group.
+        price, quantity
+            Columns of Float64, Float32, Decimal or any integer. Price is above zero, quantity at least zero and at
+            most 1e15. Rounding to `price_decimals` may change a price by a millionth of it, rounding to eight decimals
+            a quantity by a thousandth.
+        is_buyer_maker
+            Column of Boolean, true where the seller was the aggressor; None ignores it.
+        missing_side
+            What to do with trades whose side is null: "error", or "null", which makes what needs the side null in the
+            bars, and for the windows, that hold such a trade.
+        agg_trade_id
+            Column of integers that strictly increase within one time of a group; without it, rows are numbered within
+            the group. None ignores it.
+        first_trade_id, last_trade_id
+            Columns of integers: the first and last individual trade of a row; without them a row is one trade. None
+            ignores them.
+        time_unit
+            "ms", "us" or "ns" if `time` is Int64.
+        price_decimals
+            Decimals of prices, 0 to 18: a price is a 64-bit integer of such units, so more of them hold smaller prices,
+            and the largest price is 92,233,720,368.54775807 with eight and 9.22 with 18.
+        state
+            Where the bars continue from: a :class:`BarState`, which also holds the new state once the query has run, or
+            the bytes of a checkpoint.
+        overlap
+            What to do with trades that the state has already seen: "error", or "skip", which drops exactly those and
+            needs `agg_trade_id`.
+        progress
+            Whether a progress bar on stderr, or in the notebook, shows the trades read so far and the time reached
+            while the query runs; it needs tqdm. The total is shown where counting costs no reading, as for unfiltered
+            Parquet, where only the footers are read.
+
+        Returns
+        -------
+        LazyFrame
+            One row per bar, in the order of the trades that ended them (the closing trade, or the first trade after an
+            orphan; if one trade touches several thresholds, in the order of these), then the forming bars by first
+            appearance of their group: the key columns, `open_time` and `close_time` (dtype of `time`), `open`, `high`,
+            `low`, `close`, `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count`
+            (UInt64), `first_trade_id`, `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64),
+            `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`,
+            `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a list was given, and the
+            features, which `docs/columns.md` defines. What needs the side is null if `is_buyer_maker` is absent,
+            or where it is null.
+
+        Raises
+        ------
+        RangeBarError
+            At once if a parameter, a column name or a dtype is invalid; when the query runs, if a value is null or a
+            row breaks a rule. The text names column, rule, value, row and group.
+        ModuleNotFoundError
+            If `progress` is true and tqdm is not installed: ``pip install "rangebar_polars[progress]"``.
+
+        Notes
+        -----
+        Memory is one forming bar per group and one batch of trades, however long the input; `intra` adds the trades of
+        the forming bars, `lookback` those that a window may still hold. Columns that are not selected are not computed,
+        and their inputs are neither read nor checked. A filter on key columns is passed to the input, where it prunes
+        hive partitions and row groups; with a `reset`, so is a filter on `open_time` or `close_time`, widened to whole
+        periods. `head(n)` stops reading. The optional columns may be missing under their default names; a column given
+        under another name must exist.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.LazyFrame(
+        ...     {
+        ...         "timestamp": [1, 2, 3, 4],
+        ...         "price": [100.0, 100.2, 100.3, 100.3],
+        ...         "quantity": [1.0, 2.0, 3.0, 4.0],
+        ...     }
+        ... )
+        >>> bars = trades.rangebar.bars(250, time_unit="us", include_incomplete=True)
+        >>> bars.select("open", "high", "close", "volume", "close_reason").collect()
+        shape: (2, 5)
+        ┌───────┬───────┬───────┬────────┬──────────────┐
+        │ open  ┆ high  ┆ close ┆ volume ┆ close_reason │
+        │ ---   ┆ ---   ┆ ---   ┆ ---    ┆ ---          │
+        │ f64   ┆ f64   ┆ f64   ┆ f64    ┆ enum         │
+        ╞═══════╪═══════╪═══════╪════════╪══════════════╡
+        │ 100.0 ┆ 100.3 ┆ 100.3 ┆ 6.0    ┆ threshold    │
+        │ 100.3 ┆ 100.3 ┆ 100.3 ┆ 4.0    ┆ end          │
+        └───────┴───────┴───────┴────────┴──────────────┘
+        """
+        request = Request.of(
+            threshold_dbps,
+            by=by,
+            intra=intra,
+            lookback=lookback,
+            features=features,
+            reset=reset,
+            max_gap=max_gap,
+            max_step=max_step,
+            include_incomplete=include_incomplete,
+            include_orphans=include_orphans,
+            same_timestamp_gate=same_timestamp_gate,
+            time=time,
+            price=price,
+            quantity=quantity,
+            is_buyer_maker=is_buyer_maker,
+            missing_side=missing_side,
+            agg_trade_id=agg_trade_id,
+            first_trade_id=first_trade_id,
+            last_trade_id=last_trade_id,
+            time_unit=time_unit,
+            price_decimals=price_decimals,
+            overlap=overlap,
+        )
+        return scan_bars(self._frame, request, state=state, progress=progress)
+
+    @knows_old_names
+    def with_bar_id(
+        self,
+        threshold_dbps: Threshold,
+        *,
+        by: By = None,
+        name: str = "bar_id",
+        reset: Reset | None = None,
+        max_gap: str | dt.timedelta | None = None,
+        max_step: str | dt.timedelta | None = "14610d",
+        same_timestamp_gate: bool = True,
+        time: str = "timestamp",
+        price: str = "price",
+        quantity: str = "quantity",
+        is_buyer_maker: str | None = "is_buyer_maker",
+        agg_trade_id: str | None = "agg_trade_id",
+        first_trade_id: str | None = "first_trade_id",
+        last_trade_id: str | None = "last_trade_id",
+        time_unit: TimeUnit | None = None,
+        price_decimals: int = 8,
+        progress: bool = False,
+    ) -> pl.LazyFrame:
+        """
+        The trades, each with the number of its range bar, streamed.
+
+        Parameters
+        ----------
+        threshold_dbps
+            Distance of the limits from the open in decimal basis points, 1 to 100000 (250 is 0.25 %); or a rule.
+        by
+            Name or names of key columns; bars are counted within each key.
+        name
+            Name of the new column.
+        reset
+            Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+        max_gap
+            The longest time between two trades of one bar: a Polars duration string or a timedelta.
+        max_step
+            The longest step from one trade of a group to the next, 40 years by default; a longer one is an error. None
+            allows any step.
+        same_timestamp_gate
+            Whether a trade at the same time as the bar's open cannot close it.
+        time
+            Column of Datetime (ms, us or ns, any zone), or of Int64 with `time_unit`.
+        price
+            Column of Float64, Float32, Decimal or any integer, above zero.
+        quantity, is_buyer_maker, first_trade_id, last_trade_id
+            Columns that are only read if the rule needs them, such as `rb.Volume` the quantity.
+        agg_trade_id
+            Column of integers that must strictly increase within one time of a group; only checked. None ignores it.
+        time_unit
+            "ms", "us" or "ns" if `time` is Int64.
+        price_decimals
+            Decimals of prices, 0 to 18, as for :meth:`bars`.
+        progress
+            Whether a progress bar shows how far the query has come, as for :meth:`bars`.
+
+        Returns
+        -------
+        LazyFrame
+            All columns and rows of the input in their order, and `name` (UInt64): 0 in the first bar of each group.
+            Forming bars and orphans have numbers too.
+
+        Raises
+        ------
+        RangeBarError
+            As for :meth:`bars`, and if the input has a column `name`.
+
+        Notes
+        -----
+        Memory and push-down are those of :meth:`bars`, except that no filter on times is passed to the
+        input, because bars are numbered from the first trade.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.LazyFrame({"t": [1, 2, 3], "p": [100.0, 101.0, 101.0]})
+        >>> trades.rangebar.with_bar_id(250, time="t", price="p", time_unit="ms").collect()["bar_id"].to_list()
+        [0, 0, 1]
+        """
+        check_one_threshold(threshold_dbps)
+        request = Request.of(
+            threshold_dbps,
+            by=by,
+            features=[],
+            reset=reset,
+            max_gap=max_gap,
+            max_step=max_step,
+            same_timestamp_gate=same_timestamp_gate,
+            time=time,
+            price=price,
+            agg_trade_id=agg_trade_id,
+            time_unit=time_unit,
+            price_decimals=price_decimals,
+        )
+        named = {
+            "quantity": quantity,
+            "is_buyer_maker": is_buyer_maker,
+            "first_trade_id": first_trade_id,
+            "last_trade_id": last_trade_id,
+        }
+        read = {part: named[part] for part in request.rule_parts}
+        request = replace(request, names=request.names | read)
+        return scan_bar_ids(self._frame, request, name=name, progress=progress)
+
+    def to_backtesting(
+        self,
+        *,
+        symbol: object | Mapping[str, object] = None,
+        extra: str | Sequence[str] = (),
+        time_unit: TimeUnit | None = None,
+        include_incomplete: bool = False,
+    ) -> pd.DataFrame:
+        """
+        Bars of one symbol as the pandas frame that backtesting.py reads.
+
+        The same as :func:`rangebar_polars.backtesting.to_backtesting`, whose documentation describes the result, the
+        cost, `bt.plot(superimpose=False)` and the annualised figures.
+
+        Parameters
+        ----------
+        symbol
+            The group, if the bars are of several groups: a key, or a mapping of key columns to keys.
+        extra
+            Further columns to keep, under their own names.
+        time_unit
+            "ms", "us" or "ns" if the times are Int64.
+        include_incomplete
+            Whether the bar that is still forming is kept; by default it is not.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `Open`, `High`, `Low`, `Close`, `Volume` and `extra`, by ascending `close_time` (UTC without zone).
+
+        Raises
+        ------
+        RangeBarError
+            If a column is missing, or the bars are of several groups and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> list(bars.rangebar.to_backtesting(symbol="BTCUSDT", extra=["ofi"]).columns)
+        ['Open', 'High', 'Low', 'Close', 'Volume', 'ofi']
+        """
+        from rangebar_polars.backtesting import to_backtesting
+
+        return to_backtesting(
+            self._frame, symbol=symbol, extra=extra, time_unit=time_unit, include_incomplete=include_incomplete
+        )
+
+    def plot(
+        self,
+        *,
+        x: Axis = "bar",
+        panels: str | Sequence[str] = ("volume",),
+        symbol: object | Mapping[str, object] = None,
+        time_unit: TimeUnit | None = None,
+        max_bars: int = 2_000,
+        width: int = 800,
+        height: int = 300,
+        title: str | None = None,
+        theme: Theme | None = "light",
+    ) -> alt.VConcatChart:
+        """
+        Candlesticks of the bars of one symbol, with panels of other columns below, as an Altair chart.
+
+        The same as :func:`rangebar_polars.plotting.plot`, whose documentation says how bars are drawn.
+
+        Parameters
+        ----------
+        x
+            "bar": by number; "time": from `open_time` to `close_time`, in UTC.
+        panels
+            Numeric columns, one panel each.
+        symbol
+            The group, if the bars are of several groups: a key, or a mapping of key columns to keys.
+        time_unit
+            "ms", "us" or "ns" if the times are Int64.
+        max_bars
+            The largest number of candles; if there are more bars, several consecutive ones are merged into one candle.
+        width, height
+            Size of the candlesticks in pixels; each panel adds about 90 to the height.
+        title
+            Replaces the group and the number of bars.
+        theme
+            "light" or "dark"; None keeps the theme of Altair.
+
+        Returns
+        -------
+        altair.VConcatChart
+            A chart that a notebook shows, and `save("bars.png")` writes.
+
+        Raises
+        ------
+        RangeBarError
+            If a parameter or a column is invalid, or `symbol` does not choose one group.
+        ModuleNotFoundError
+            If Altair is not installed: ``pip install "rangebar_polars[plot]"``.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> chart = bars.rangebar.plot(x="time", panels=["volume", "ofi"])
+        >>> chart.save("bars.html")  # doctest: +SKIP
+        """
+        from rangebar_polars.plotting import plot
+
+        return plot(
+            self._frame,
+            x=x,
+            panels=panels,
+            symbol=symbol,
+            time_unit=time_unit,
+            max_bars=max_bars,
+            width=width,
+            height=height,
+            title=title,
+            theme=theme,
+        )
+
+    def to_vectorbt(
+        self,
+        *,
+        symbol: object | Mapping[str, object] = None,
+        time_unit: TimeUnit | None = None,
+        include_incomplete: bool = False,
+    ) -> dict[str, pd.Series[float]]:
+        """
+        Prices of the bars of one symbol, as keyword arguments of vectorbt's portfolios.
+
+        The same as :func:`rangebar_polars.exports.to_vectorbt`, whose documentation describes the result and where to
+        fill.
+
+        Parameters
+        ----------
+        symbol
+            The group, if the bars are of several groups: a key, or a mapping of key columns to keys.
+        time_unit
+            "ms", "us" or "ns" if the times are Int64.
+        include_incomplete
+            Whether the bar that is still forming is kept; by default it is not.
+
+        Returns
+        -------
+        dict
+            `open`, `high`, `low` and `close` as pandas Series over `close_time`.
+
+        Raises
+        ------
+        RangeBarError
+            If a column is missing, or the bars are of several groups and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> list(bars.rangebar.to_vectorbt())
+        ['open', 'high', 'low', 'close']
+        """
+        from rangebar_polars.exports import to_vectorbt
+
+        return to_vectorbt(self._frame, symbol=symbol, time_unit=time_unit, include_incomplete=include_incomplete)
+
+    def to_nanobook(
+        self,
+        *,
+        symbol: object | Mapping[str, object] = None,
+        name: str | None = None,
+        price_scale: int = 100,
+        include_incomplete: bool = False,
+    ) -> list[list[tuple[str, Any]]]:
+        """
+        Bars of one symbol as the price schedule of nanobook's `backtest_weights`.
+
+        The same as :func:`rangebar_polars.exports.to_nanobook`, whose documentation describes the result and its use
+        with `run_backtest`.
+
+        Parameters
+        ----------
+        symbol
+            The group, if the bars are of several groups: a key, or a mapping of key columns to keys.
+        name
+            Name of the symbol in the weights, 1 to 8 bytes; by default the value of the column `symbol`.
+        price_scale
+            Units per 1 of the price: 100 counts prices in cents.
+        include_incomplete
+            Whether the bar that is still forming is kept; by default it is not.
+
+        Returns
+        -------
+        list
+            One list per bar, holding the name and a ``nanobook.BarPrices``.
+
+        Raises
+        ------
+        RangeBarError
+            If a price is not a multiple of ``1/price_scale``, a column is missing, or the bars are of several groups
+            and `symbol` does not choose one.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> bars = rb.datasets.sample_trades(20_000, symbols=["BTCUSDT"]).lazy().rangebar.bars(100, by="symbol")
+        >>> [[(name, prices)], *_] = bars.rangebar.to_nanobook()
+        >>> name, prices.open
+        ('BTCUSDT', 4228409)
+        """
+        from rangebar_polars.exports import to_nanobook
+
+        return to_nanobook(
+            self._frame, symbol=symbol, name=name, price_scale=price_scale, include_incomplete=include_incomplete
+        )

@@ -1,0 +1,65 @@
+"""The parameters of bars, which several commands take."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from cyclopts import Group, Parameter
+
+from rangebar_polars._bars.lookback import Bars, Lookback
+
+__all__ = ["AS_USUAL", "BarParameters"]
+
+_OF_BARS = Group("Parameters of bars", sort_key=5)
+
+ResetOrNone: TypeAlias = Literal["1d", "1w", "1mo", "1y", "none"]
+
+
+@Parameter(name="*", group=_OF_BARS)
+@dataclass(frozen=True, kw_only=True)
+class BarParameters:
+    """What bars are made of, beside their thresholds; None if it is not given."""
+
+    reset: Annotated[ResetOrNone | None, Parameter(help="The periods with which bars begin anew [default: 1mo].")] = (
+        None
+    )
+    max_gap: Annotated[str | None, Parameter(help="A silence such as 6h that ends a bar.")] = None
+    max_step: Annotated[
+        str | None, Parameter(help="The longest step in time that is no error, or none [default: 14610d].")
+    ] = None
+    intra: Annotated[bool, Parameter(help="Add the features of the trades of a bar.")] = False
+    lookback: Annotated[
+        str | None, Parameter(help="The window before each bar: 200 trades as 200, a time as 5m, bars as 3bars.")
+    ] = None
+    features: Annotated[
+        list[str] | None,
+        Parameter(help="The features, several after one flag [default: the ten].", consume_multiple=True),
+    ] = None
+    missing_side: Annotated[
+        Literal["error", "null"] | None,
+        Parameter(help="What to do with trades without a side: stop, or leave features null [default: error]."),
+    ] = None
+    price_decimals: Annotated[int | None, Parameter(help="Decimals that a price may have [default: 8].")] = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that were given, as the library takes them."""
+        given = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
+        for name in ("reset", "max_step"):
+            if given.get(name) == "none":
+                given[name] = None
+        if self.lookback is not None:
+            given["lookback"] = _lookback(self.lookback)
+        return given
+
+
+AS_USUAL: Final = BarParameters()
+"""None is given."""
+
+
+def _lookback(text: str) -> Lookback:
+    """A number of trades, or of bars, or a time."""
+    number = text.removesuffix("bars")
+    if not number.isdecimal():
+        return text
+    return int(number) if number == text else Bars(int(number))

@@ -1,0 +1,280 @@
+"""The methods of a lake that are about bars."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Unpack
+
+import polars as pl
+
+from rangebar_polars._bars.request import PARTS, BarOptions, Request, Threshold
+from rangebar_polars._bars.rules import BarRule, Range
+from rangebar_polars._common.messages import cut, listed, shown
+from rangebar_polars._common.parameters import (
+    check_choice,
+    check_flag,
+    check_seconds,
+    check_workers,
+)
+from rangebar_polars._engine.progress import check_progress
+from rangebar_polars._lake.bars import bars_of
+from rangebar_polars._lake.build import BuildReport, OnError, build, lock_name
+from rangebar_polars._lake.footer import facts_of
+from rangebar_polars._lake.layout import BarsUnit, check_key, period_of
+from rangebar_polars._lake.lock import locked
+from rangebar_polars._lake.opened import OpenedLake
+from rangebar_polars._lake.plan import bars_facts, stale
+from rangebar_polars._lake.series import Series, define, defined
+from rangebar_polars._lake.when import When, day_before, time_range
+from rangebar_polars.exceptions import LakeFileError, RangeBarError, RangeBarWarning
+
+__all__ = ["LakeBars"]
+
+
+class LakeBars(OpenedLake):
+    """Bars of a lake: defined, built and read."""
+
+    def series(
+        self,
+        name: str = "base",
+        *,
+        threshold_dbps: Threshold | Sequence[Threshold] | None = None,
+        **options: Unpack[BarOptions],
+    ) -> Series:
+        """
+        Define a series of bars, or get one that is there.
+
+        Parameters
+        ----------
+        name
+            The name: a folder, and a file in ``series/``.
+        threshold_dbps
+            One threshold or rule, or several, as for `bars`: all of them are built in one pass. None: the series must
+            be there.
+        **options
+            The parameters of `bars`: `reset` (by default "1mo": each month stands alone, and months are built side by
+            side; None: bars go on for ever, and months are built in turn), `max_gap`, `intra`, `lookback`, `features`
+            and so on. Not `by` and names of columns, which the lake knows.
+
+        Returns
+        -------
+        Series
+            The series.
+
+        Raises
+        ------
+        RangeBarError
+            If it is there with other parameters, or a parameter is wrong.
+        """
+        check_key("series", name)
+        if threshold_dbps is None:
+            if options:
+                msg = f"`series` needs `threshold_dbps` to define one, and got only {listed(sorted(options))}"
+                raise RangeBarError(msg)
+            return defined(self._layout, name)
+        refused = {"by", "time", "price", "quantity", "overlap", "max_groups", "time_unit", "include_incomplete"}
+        refused |= {"include_orphans", "is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id"}
+        for parameter in options:
+            if parameter not in BarOptions.__annotations__:
+                known = sorted(BarOptions.__annotations__.keys() - refused)
+                msg = f"a series has no `{cut(parameter)}`: its parameters are {listed(known)}"
+                raise RangeBarError(msg)
+            if parameter in refused:
+                msg = f"a series has no `{parameter}`: the lake knows its columns, and keeps all bars that ended"
+                raise RangeBarError(msg)
+        rules = threshold_dbps if isinstance(threshold_dbps, Sequence) else [threshold_dbps]
+        options.setdefault("reset", "1mo")
+        # The columns of a lake have the names of the parts that they play.
+        request = replace(Request.of(rules, **options), names={part: part for part in PARTS.values()})
+        _ = request.columns  # the library checks the values
+        return define(self._layout, name, request)
+
+    def build(
+        self,
+        series: str = "base",
+        *,
+        symbols: str | Sequence[str] | None = None,
+        venue: str | None = None,
+        workers: int | None = None,
+        on_error: OnError = "continue",
+        dry_run: bool = False,
+        progress: bool = False,
+        lock_seconds: float = 0.0,
+    ) -> BuildReport:
+        """
+        Bring the bars of a series up to date: only what is stale is built, all thresholds in one pass.
+
+        Bars of a period are stale if they are not there, or were made of other trades, with other parameters, or from
+        another state than those that are there now. That is seen from footers alone. A file of bars that is damaged is
+        written anew, and one whose trades are there no more is removed: bars are what the trades say, and can always be
+        built again.
+
+        Parameters
+        ----------
+        series
+            The name of the series.
+        symbols, venue
+            As for :meth:`trades`.
+        workers
+            How many periods are built side by side; by default as many as there are CPUs.
+        on_error
+            "continue": a period that cannot be built is reported, and the others are built. "raise": stop at once.
+        dry_run
+            Only say what would be built.
+        progress
+            Whether to show a progress bar with rate and time left, by tqdm.
+        lock_seconds
+            How long to wait if another process builds the same series of a symbol.
+
+        Returns
+        -------
+        BuildReport
+            What was built, what was up to date or removed, and what failed and why.
+
+        Raises
+        ------
+        LakeLockError
+            If another process is building the series of one of the symbols.
+        KeyboardInterrupt
+            On Ctrl-C. What is complete stays, and the next build goes on there.
+
+        Notes
+        -----
+        A period with a reset stands alone. Without one, each month goes on from the state in the footer of the month
+        before; a rebuild in the past goes on until a state comes out as it was.
+        """
+        wanted = defined(self._layout, check_key("series", series))
+        check_progress(check_flag("progress", progress))
+        check_choice("on_error", on_error, ("continue", "raise"))
+        instruments = self._instruments(symbols, venue, several_venues=True)
+        if check_flag("dry_run", dry_run):
+            tasks = [task for one in instruments for task in stale(self._layout, wanted, *one)]
+            failed: dict[BarsUnit, Exception] = {task.unit: task.error for task in tasks if task.error is not None}
+            built = [task.unit for task in tasks if task.trades and task.error is None]
+            removed = [task.unit for task in tasks if not task.trades and task.error is None]
+            return BuildReport(built=sorted(built), removed=sorted(removed), failed=failed)
+        return build(
+            self._layout,
+            wanted,
+            instruments,
+            workers=check_workers(workers),
+            on_error=on_error,
+            progress=progress,
+            lock_seconds=check_seconds("lock_seconds", lock_seconds),
+        )
+
+    def bars(
+        self,
+        symbols: str | Sequence[str] | None = None,
+        start: When = None,
+        end: When = None,
+        *,
+        series: str = "base",
+        venue: str | None = None,
+        threshold_dbps: Threshold | None = None,
+        include_orphans: bool = False,
+    ) -> pl.LazyFrame:
+        """
+        Bars that closed from `start` to `end`.
+
+        They are those of the last build; a warning says so if trades have come since then.
+
+        Parameters
+        ----------
+        symbols, start, end, venue
+            As for :meth:`trades`, by `close_time`.
+        series
+            The name of the series.
+        threshold_dbps
+            One of its thresholds or rules; all by default.
+        include_orphans
+            Whether to include bars that a reset or a gap ended.
+
+        Returns
+        -------
+        LazyFrame
+            `venue` and `symbol` (String), then the columns of `bars`.
+
+        Raises
+        ------
+        RangeBarError
+            If there is no such series or threshold, or bars were built with other parameters than it has now.
+        LakeFileError
+            If a file is damaged, a copy of another one, or none of a lake.
+
+        Warns
+        -----
+        RangeBarWarning
+            If bars are not up to date.
+        """
+        wanted = defined(self._layout, check_key("series", series))
+        first, last = time_range(start, end)
+        reset = wanted.request.reset
+        earliest = "" if first is None else period_of(first.date(), reset)
+        final = "~" if last is None else period_of(day_before(last), reset)
+        found: list[BarsUnit] = []
+        forming: set[BarsUnit] = set()
+        late: list[BarsUnit] = []
+        for instrument in self._instruments(symbols, venue):
+            days = self._layout.trades(*instrument)
+            last_day = self._layout.newest(*instrument)
+            newest = "" if last_day is None else period_of(last_day.date, reset)
+            units = [u for u in self._layout.bars(series, *instrument) if earliest <= u.period <= final]
+            found += [unit for unit in units if self._is_of(wanted, unit)]
+            forming |= {unit for unit in units if unit.period >= newest}
+            # Periods that stand alone need no look at the others.
+            looked_at = [d for d in days if wanted.goes_on or earliest <= period_of(d.date, reset) <= final]
+            tasks = stale(self._layout, wanted, *instrument, facts_of(self._layout, looked_at))
+            late += [task.unit for task in tasks if earliest <= task.unit.period <= final]
+        if late:
+            msg = f"bars of {len(late)} periods are not up to date, the first of {late[0].symbol} in {late[0].period}: "
+            warnings.warn(f"{msg}bring them up to date with `lake.build({series!r})`", RangeBarWarning, stacklevel=2)
+        bars = bars_of(self._layout, wanted, found, forming, start=first, end=last, include_orphans=include_orphans)
+        if threshold_dbps is None:
+            return bars
+        thresholds = wanted.request.parameters["threshold_dbps"]
+        if threshold_dbps not in (thresholds if isinstance(thresholds, list) else [thresholds]):
+            msg = f"the series {series!r} has no threshold {shown(threshold_dbps)}: it has {thresholds}"
+            raise RangeBarError(msg)
+        if "threshold_dbps" in bars.collect_schema():
+            return bars.filter(pl.col("threshold_dbps") == threshold_dbps)
+        # Several rules of which not all are thresholds: a column says which one made a bar.
+        rule = threshold_dbps if isinstance(threshold_dbps, BarRule) else Range(threshold_dbps)
+        return bars.filter(pl.col("rule") == str(rule))
+
+    @contextmanager
+    def lock(self, series: str, symbol: str, *, venue: str, seconds: float = 0.0) -> Generator[None]:
+        """
+        Hold the lock of a series and a symbol, so that no other process builds it meanwhile.
+
+        Parameters
+        ----------
+        series, symbol, venue
+            What to lock.
+        seconds
+            How long to wait for it.
+
+        Raises
+        ------
+        LakeLockError
+            If another process holds it.
+        """
+        name = lock_name(check_key("series", series), check_key("venue", venue), check_key("symbol", symbol))
+        with locked(self._layout.locks, name, seconds=check_seconds("seconds", seconds)):
+            yield
+
+    def _is_of(self, series: Series, unit: BarsUnit) -> bool:
+        """Whether there are bars of a unit; an error if they are not what the series says."""
+        facts = bars_facts(self._layout, unit, spoiled="error")
+        if isinstance(facts, LakeFileError):
+            raise facts
+        if facts is not None and facts.params != series.params:
+            msg = (
+                f"the bars of {shown(unit.symbol)} in {unit.period} were built with other parameters than those of "
+                f"{series!r}: build them again with `lake.build({series.name!r})`"
+            )
+            raise RangeBarError(msg)
+        return facts is not None

@@ -1,0 +1,111 @@
+"""Which bars are to be built: arithmetic of footers, without a look at any trade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from rangebar_polars._lake.footer import DamagedFileError, Facts, facts_of, read_facts
+from rangebar_polars._lake.layout import BarsUnit, Layout, TradesUnit, period_of
+from rangebar_polars._lake.series import Series
+from rangebar_polars.exceptions import LakeFileError
+
+__all__ = ["Task", "bars_facts", "chains", "is_current", "stale"]
+
+TradesFacts = Mapping[TradesUnit, Facts | LakeFileError]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A unit of bars and the trades that it is made of; without any, its file is one too many."""
+
+    unit: BarsUnit
+    trades: Mapping[TradesUnit, Facts]
+    error: LakeFileError | None = None
+    """What is wrong with the trades."""
+
+    @property
+    def sources(self) -> list[list[str]]:
+        """The names and digests of the files of trades."""
+        return [[day.key, facts.digest] for day, facts in self.trades.items()]
+
+    @property
+    def rows(self) -> int:
+        """The trades."""
+        return sum(facts.rows for facts in self.trades.values())
+
+
+def chains(
+    layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None = None
+) -> Iterator[list[Task]]:
+    """The units of a symbol, in the order of time, those together that go on from each other."""
+    tasks = _tasks(layout, series, venue, symbol, trades)
+    if series.goes_on:
+        yield from [tasks] if tasks else []
+    else:
+        yield from ([task] for task in tasks)
+
+
+def _tasks(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None) -> list[Task]:
+    if trades is None:
+        trades = facts_of(layout, layout.trades(venue, symbol))
+    days = groupby(trades, key=lambda day: period_of(day.date, series.request.reset))
+    wanted = {period: _task(BarsUnit(series.name, venue, symbol, period), trades, of) for period, of in days}
+    there = {unit.period: Task(unit, {}) for unit in layout.bars(series.name, venue, symbol)}
+    return [task for _, task in sorted((there | wanted).items())]
+
+
+def _task(unit: BarsUnit, trades: TradesFacts, days: Iterable[TradesUnit]) -> Task:
+    facts = {day: trades[day] for day in days}
+    error = next((one for one in facts.values() if isinstance(one, LakeFileError)), None)
+    return Task(unit, {day: one for day, one in facts.items() if isinstance(one, Facts)}, error)
+
+
+def stale(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None = None) -> list[Task]:
+    """
+    The units of a symbol that a build would build, as far as can be told before it.
+
+    Without a reset, those that follow a stale one may come out as they are.
+    """
+    found: list[Task] = []
+    for chain in chains(layout, series, venue, symbol, trades):
+        before: Facts | None = None
+        for position, task in enumerate(chain):
+            there = bars_facts(layout, task.unit)
+            if isinstance(there, Facts) and is_current(there, series, task, before):
+                before = there
+                continue
+            found += chain[position:]
+            break
+    return found
+
+
+def bars_facts(
+    layout: Layout, unit: BarsUnit, *, spoiled: Literal["absent", "error"] = "absent"
+) -> Facts | LakeFileError | None:
+    """
+    What the file of a unit says; none if it is not there, an error if no lake or another version has written it.
+
+    A spoiled file is as if it were not there, for a build, or an error, for a reader.
+    """
+    try:
+        return read_facts(layout, unit)
+    except FileNotFoundError:
+        return None
+    except DamagedFileError as error:
+        return None if spoiled == "absent" else error
+    except LakeFileError as error:
+        return error
+
+
+def is_current(there: Facts, series: Series, task: Task, before: Facts | None) -> bool:
+    """Whether bars are what they would be if they were built now."""
+    return (
+        task.error is None
+        and bool(task.trades)
+        and there.params == series.params
+        and there.sources == task.sources
+        and there.previous == ("" if before is None else before.state_digest)
+    )

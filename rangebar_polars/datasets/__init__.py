@@ -1,0 +1,13 @@
+"""
+Synthetic trades for examples, tests and benchmarks, and a venue on this machine that serves them.
+
+The trades are not market data.
+"""
+
+from __future__ import annotations
+
+from rangebar_polars.datasets._archives import write_sample_archives
+from rangebar_polars.datasets._sample import sample_trades, write_sample_lake
+from rangebar_polars.datasets._venue import LocalVenue
+
+__all__ = ["LocalVenue", "sample_trades", "write_sample_archives", "write_sample_lake"]

@@ -1,0 +1,4 @@
+//! Bars, and the state machine that builds them.
+
+pub mod bar;
+pub mod builder;

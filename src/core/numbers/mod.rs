@@ -1,0 +1,6 @@
+//! Numbers: decimals as integers, and which doubles are such decimals.
+
+pub mod decimals;
+pub mod fixed;
+pub mod precision;
+pub(in crate::core) mod simd;

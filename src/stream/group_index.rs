@@ -1,0 +1,378 @@
+//! Group keys of any hashable dtype become small integers, in the order of their first appearance.
+
+use polars::prelude::*;
+
+use crate::frame::FrameError;
+use crate::frame::error::instant;
+use crate::frame::polars_internals::{Array, View, encode_rows_unordered};
+
+/// Numbers the groups.
+pub struct GroupIndex {
+    /// One index per key column.
+    columns: Vec<(ColumnIndex, Pairs)>,
+    /// One row per group, in the order of the numbers. Without keys, one group has no columns.
+    keys: DataFrame,
+    len: usize,
+}
+
+/// A value of a key column that comes by itself.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyValue<'a> {
+    /// Null.
+    Null,
+    /// An integer, or what is one underneath.
+    Integer(i64),
+    /// A string, or a category.
+    Text(&'a str),
+    /// Anything else, which only a frame can hold.
+    Other,
+}
+
+/// Joins the number of the columns so far with the code of the next one.
+type Pairs = PlHashMap<(IdxSize, IdxSize), IdxSize>;
+
+/// Numbers the values of one key column.
+#[derive(Default)]
+struct ColumnIndex {
+    /// Values that fit a word: integers and what they stand for, short strings.
+    words: WordIndex,
+    /// Other values, row-encoded.
+    encoded: PlHashMap<Box<[u8]>, IdxSize>,
+    len: IdxSize,
+}
+
+/// Numbers words. A word that was seen lately is found without a search: where keys interleave, that is a
+/// word for every row.
+struct WordIndex {
+    numbers: PlHashMap<u128, IdxSize>,
+    recent: Box<[(u128, IdxSize)]>,
+}
+
+/// Words that may be remembered at once, a power of two.
+const RECENT: usize = 1024;
+
+/// Rows that are tested at once for being of the run before.
+const TESTED_AT_ONCE: usize = 64;
+
+/// Stands for null among the views of strings: no string is as long as this says.
+const NULL_STRING: u128 = u128::MAX;
+
+impl GroupIndex {
+    /// No group yet; the frame has the key columns and no rows. Without keys, all rows are of one group.
+    pub fn new(keys: DataFrame) -> Self {
+        let columns = keys.columns().iter().map(|_| Default::default()).collect();
+        let len = usize::from(keys.columns().is_empty());
+        Self { columns, keys, len }
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The keys of the groups, one row each.
+    pub fn keys(&self) -> &DataFrame {
+        &self.keys
+    }
+
+    /// The group of each row of a batch.
+    ///
+    /// # Errors
+    ///
+    /// A key column that is missing, of another dtype than before, or that cannot be hashed.
+    pub fn assign(&mut self, batch: &DataFrame) -> Result<Vec<IdxSize>, FrameError> {
+        let height = batch.height();
+        let mut groups = vec![0; height];
+        if self.columns.is_empty() {
+            return Ok(groups);
+        }
+        let keys = batch.select(self.keys.get_column_names_owned())?;
+        for (known, new) in self.keys.columns().iter().zip(keys.columns()) {
+            if known.dtype() != new.dtype() {
+                let (name, was, is) = (known.name(), known.dtype(), new.dtype());
+                return Err(FrameError(format!("`{name}` must stay {was:?} throughout the input, got {is:?}")));
+            }
+        }
+        let mut codes = Vec::with_capacity(height);
+        for (position, (key, (index, pairs))) in keys.columns().iter().zip(&mut self.columns).enumerate() {
+            codes.clear();
+            index.codes(&key.as_materialized_series().rechunk(), &mut codes)?;
+            if position == 0 {
+                groups.copy_from_slice(&codes);
+            } else {
+                join(&mut groups, &codes, pairs);
+            }
+        }
+        self.remember(&keys, &groups)?;
+        Ok(groups)
+    }
+
+    /// The group of one key, if it is known and can be found without a frame; one value for each key column, null where
+    /// there are none.
+    pub fn find(&mut self, key: &[KeyValue<'_>]) -> Option<IdxSize> {
+        if self.columns.is_empty() {
+            return matches!(key, [] | [KeyValue::Null]).then_some(0);
+        }
+        let mut group = (key.len() == self.columns.len()).then_some(0)?;
+        let columns = self.columns.iter_mut().zip(self.keys.columns()).zip(key);
+        for (position, (((index, pairs), column), value)) in columns.enumerate() {
+            let code = index.find(column.dtype(), value)?;
+            group = if position == 0 { code } else { *pairs.get(&(group, code))? };
+        }
+        Some(group)
+    }
+
+    /// Keeps the keys of groups that appear for the first time.
+    fn remember(&mut self, keys: &DataFrame, groups: &[IdxSize]) -> Result<(), FrameError> {
+        let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
+        if count <= self.len {
+            return Ok(());
+        }
+        let mut new = Vec::with_capacity(count - self.len);
+        for (row, &group) in groups.iter().enumerate() {
+            if group as usize == self.len {
+                new.push(row as IdxSize);
+                self.len += 1;
+            }
+        }
+        let rows = IdxCa::from_vec(PlSmallStr::EMPTY, new);
+        // Column by column: the frame's own methods wake up threads, which takes longer than a few keys.
+        let columns = self.keys.columns().iter().zip(keys.columns()).map(|(known, new)| {
+            let mut known = known.as_materialized_series().clone();
+            known.append(new.take(&rows)?.as_materialized_series())?;
+            Ok(known.rechunk().into_column())
+        });
+        self.keys = DataFrame::new(self.len, columns.collect::<PolarsResult<_>>()?)?;
+        Ok(())
+    }
+
+    /// Forgets the groups from a number on.
+    ///
+    /// # Errors
+    ///
+    /// The keys left cannot be numbered anew.
+    pub fn truncate(&mut self, len: usize) -> Result<(), FrameError> {
+        let keys = self.keys.head(Some(len));
+        *self = Self::new(keys.clear());
+        self.assign(&keys)?;
+        Ok(())
+    }
+
+    /// Forgets the groups that are not kept; the others move up.
+    ///
+    /// # Errors
+    ///
+    /// The keys left cannot be numbered anew.
+    pub fn keep(&mut self, kept: &[bool]) -> Result<(), FrameError> {
+        let rows: Vec<_> = (0..).zip(kept).filter(|(_, kept)| **kept).map(|(row, _)| row).collect();
+        let keys = DataFrame::new(rows.len(), self.take(&rows)?)?;
+        *self = Self::new(keys.clear());
+        self.assign(&keys)?;
+        Ok(())
+    }
+
+    /// The key columns of some groups.
+    ///
+    /// # Errors
+    ///
+    /// A group that does not exist.
+    pub fn take(&self, groups: &[IdxSize]) -> PolarsResult<Vec<Column>> {
+        let rows = IdxCa::from_slice(PlSmallStr::EMPTY, groups);
+        self.keys.columns().iter().map(|column| column.take(&rows)).collect()
+    }
+
+    /// A group for a reader: `symbol="BTCUSDT", market="spot"`.
+    pub fn describe(&self, group: IdxSize) -> String {
+        let value = |column: &Column| match column.get(group as usize) {
+            // Our Polars cannot write an instant of a time zone.
+            Ok(AnyValue::Datetime(time, ..) | AnyValue::DatetimeOwned(time, ..)) => instant(time, column.dtype()),
+            value => value.map_or_else(|_| "?".to_owned(), |value| value.to_string()),
+        };
+        self.keys.columns().iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Replaces each group by the number of its pair with a code.
+fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut Pairs) {
+    let mut last = None;
+    for (group, &code) in groups.iter_mut().zip(codes) {
+        let pair = (*group, code);
+        *group = match last {
+            Some((known, number)) if known == pair => number,
+            _ => {
+                let next = pairs.len() as IdxSize;
+                *pairs.entry(pair).or_insert(next)
+            }
+        };
+        last = Some((pair, *group));
+    }
+}
+
+impl ColumnIndex {
+    /// Code of a value that was seen, where it can be told without a column.
+    fn find(&mut self, dtype: &DataType, value: &KeyValue<'_>) -> Option<IdxSize> {
+        match (dtype, *value) {
+            (DataType::String, KeyValue::Null) => self.words.find(NULL_STRING),
+            (DataType::String, KeyValue::Text(text)) if text.len() <= View::MAX_INLINE_SIZE as usize => {
+                self.words.find(View::new_inline(text.as_bytes()).as_u128())
+            }
+            (DataType::String, KeyValue::Text(text)) => self.encoded.get(text.as_bytes()).copied(),
+            (DataType::Categorical(_, mapping) | DataType::Enum(_, mapping), KeyValue::Text(text)) => {
+                self.words.find(word(Some(mapping.get_cat(text)?.into())))
+            }
+            (dtype, KeyValue::Integer(value)) if dtype.is_integer() && is_word(dtype) => {
+                self.words.find(word(Some(value)))
+            }
+            (dtype, KeyValue::Null) if is_word(dtype) => self.words.find(word(None)),
+            _ => None,
+        }
+    }
+
+    fn codes(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        match key.dtype() {
+            DataType::String => self.codes_of_strings(key, out),
+            dtype if is_word(dtype) => {
+                let words = key.to_physical_repr().cast(&DataType::Int64)?;
+                let words = words.i64()?;
+                self.codes_of_words(words.iter().map(word), out);
+                Ok(())
+            }
+            _ => self.codes_of_rows(key, out),
+        }
+    }
+
+    fn codes_of_words(&mut self, words: impl Iterator<Item = u128>, out: &mut Vec<IdxSize>) {
+        let mut last = None;
+        for word in words {
+            let code = match last {
+                Some((known, code)) if known == word => code,
+                _ => self.words.number(word, &mut self.len),
+            };
+            last = Some((word, code));
+            out.push(code);
+        }
+    }
+
+    /// A view of a short string holds the string; a long one is looked up where the view changes.
+    fn codes_of_strings(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        for array in key.str()?.downcast_iter() {
+            let mut last = None;
+            let mut row = 0;
+            for views in array.views().chunks(TESTED_AT_ONCE) {
+                // Most of these lie within a run: one test for all.
+                if let Some((word, code)) = last
+                    && !array.has_nulls()
+                    && views[0].as_u128() == word
+                    && views.iter().fold(0, |differs, view| differs | (view.as_u128() ^ word)) == 0
+                {
+                    out.extend(std::iter::repeat_n(code, views.len()));
+                    row += views.len();
+                    continue;
+                }
+                // Where short strings interleave, no row waits for the one before.
+                if !array.has_nulls() && views.iter().all(|view| view.is_inline()) {
+                    out.extend(views.iter().map(|view| self.words.number(view.as_u128(), &mut self.len)));
+                    last = views.last().map(|view| view.as_u128()).zip(out.last().copied());
+                    row += views.len();
+                    continue;
+                }
+                for view in views {
+                    let word = if array.is_null(row) { NULL_STRING } else { view.as_u128() };
+                    let code = if word == NULL_STRING || view.is_inline() {
+                        self.words.number(word, &mut self.len)
+                    } else {
+                        match last {
+                            Some((known, code)) if known == word => code,
+                            _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
+                        }
+                    };
+                    last = Some((word, code));
+                    out.push(code);
+                    row += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Any other dtype, through Polars' row encoding: equal values, and no others, have equal bytes.
+    fn codes_of_rows(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
+        let rows = encode_rows_unordered(&[key.clone().into_column()])?;
+        let mut last: Option<(&[u8], IdxSize)> = None;
+        for bytes in rows.iter().flatten() {
+            let code = match last {
+                Some((known, code)) if known == bytes => code,
+                _ => number_bytes(&mut self.encoded, bytes, &mut self.len),
+            };
+            last = Some((bytes, code));
+            out.push(code);
+        }
+        Ok(())
+    }
+}
+
+/// An integer as a word; bit 64 tells a value from null.
+fn word(value: Option<i64>) -> u128 {
+    value.map_or(0, |value| 1 << 64 | u128::from(value as u64))
+}
+
+/// Dtypes whose physical values are integers of at most 64 bits.
+fn is_word(dtype: &DataType) -> bool {
+    match dtype {
+        DataType::UInt64 | DataType::Int128 | DataType::UInt128 => false,
+        DataType::Boolean | DataType::Categorical(..) | DataType::Enum(..) => true,
+        _ => dtype.is_integer() || dtype.is_temporal(),
+    }
+}
+
+impl Default for WordIndex {
+    fn default() -> Self {
+        // Every slot begins with a word that belongs elsewhere.
+        let elsewhere = |slot| (0..).find(|&word| slot_of(word) != slot).unwrap_or(0);
+        let recent = (0..RECENT).map(|slot| (elsewhere(slot), 0)).collect();
+        Self { numbers: PlHashMap::default(), recent }
+    }
+}
+
+impl WordIndex {
+    /// Number of a word; a new one gets `len`, which grows.
+    #[inline(always)]
+    fn number(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
+        let (known, number) = self.recent[slot_of(word)];
+        if known == word { number } else { self.search(word, len) }
+    }
+
+    #[cold]
+    fn search(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
+        let number = *self.numbers.entry(word).or_insert_with(|| {
+            *len += 1;
+            *len - 1
+        });
+        self.recent[slot_of(word)] = (word, number);
+        number
+    }
+
+    /// Number of a word that was seen.
+    fn find(&mut self, word: u128) -> Option<IdxSize> {
+        let slot = &mut self.recent[slot_of(word)];
+        if slot.0 != word {
+            *slot = (word, *self.numbers.get(&word)?);
+        }
+        Some(slot.1)
+    }
+}
+
+/// Where a word may be remembered. Fibonacci hashing: the high bits of a product with 2^64 / golden ratio.
+fn slot_of(word: u128) -> usize {
+    let mixed = ((word as u64) ^ ((word >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 54) as usize % RECENT
+}
+
+fn number_bytes(known: &mut PlHashMap<Box<[u8]>, IdxSize>, bytes: &[u8], len: &mut IdxSize) -> IdxSize {
+    if let Some(&code) = known.get(bytes) {
+        return code;
+    }
+    *len += 1;
+    known.insert(bytes.into(), *len - 1);
+    *len - 1
+}

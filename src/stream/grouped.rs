@@ -1,0 +1,456 @@
+//! Batches of trades in, ended bars out, one state per group: the stream behind lazy queries and behind live ones.
+//!
+//! A batch is read in slices, which end where its chunks end, and a slice in strides, which fit into the caches. The
+//! rows of a stride are brought into the order of their groups, unless groups come in long runs anyway. Each run is
+//! then pushed into the machine of its group.
+//!
+//! What always holds between two pushes:
+//!
+//! - Every group has a number, given by its keys, and a machine at the place of that number.
+//! - `outbox` has the ended bars that nobody took, in the order of the rows that ended them. It is not part of the state:
+//!   a checkpoint does not have it.
+//! - `before` and the copies of the machines lead back to the state before the last push, until the next one begins.
+//!
+//! The stream owns the keys, the machines and the memory for a stride. A batch is borrowed for the time of its push.
+//!
+//! A row that fails stops the push. A stream of frames then undoes it: the machines touched, the groups that are new, the
+//! counts of rows and the bars in the outbox are as before. The stream of a query is to be dropped instead, since its
+//! input is over.
+
+use std::ops::Range;
+
+use polars::prelude::*;
+
+use super::group_index::GroupIndex;
+use super::machine::{Parameters, Pushes};
+use super::machines::Machines;
+use super::plan::{Plan, RowNaming};
+use super::threads::Threads;
+use super::worker::Run;
+use crate::core::{Arranged, Layout, Role, RowError};
+use crate::frame::error::instant;
+use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::parameters::window_options;
+use crate::frame::request::Overlap;
+use crate::frame::{FrameError, TimeColumn, TradeColumns};
+
+/// Rows that are brought into the order of their groups at once: few enough that they stay within the caches, which
+/// made interleaved groups a third faster.
+const STRIDE_ROWS: usize = 8_192;
+
+/// Rows for each thread where there are several: enough to be worth waking it.
+const SHARED_STRIDE_ROWS: usize = 32_768;
+
+/// Rows of a stride for each group that there is, so that runs stay long where groups are many.
+const STRIDE_ROWS_OF_GROUP: usize = 64;
+
+/// Rows of a slice of a batch, if it has as many: that is what frames of many short chunks are copied by.
+const LEAST_SLICE_ROWS: usize = 32_768;
+
+/// Rows of a slice at most: what is kept for each of them must not grow with the batch.
+const MOST_SLICE_ROWS: usize = 1 << 20;
+
+/// An ended bar on its way out.
+pub struct Emitted {
+    /// The group.
+    pub group: IdxSize,
+    /// The row of the batch that ended it.
+    pub row: usize,
+    /// The bar.
+    pub bar: OutputBar,
+}
+
+/// The bars of any number of groups over any number of batches.
+pub struct GroupedBars {
+    pub(super) plan: Plan,
+    pub(super) time: TimeColumn,
+    pub(super) groups: GroupIndex,
+    pub(super) machines: Machines,
+    arranged: Arranged,
+    threads: Threads,
+    /// Ended bars that nobody has taken yet, in their order.
+    pub(super) outbox: Vec<Emitted>,
+    pub(super) rows: u64,
+    /// Trades that were dropped since they had been seen.
+    skipped: u64,
+    /// What there was before the last push.
+    before: Before,
+}
+
+/// What there was before a push, beside the machines, which keep copies of their own.
+#[derive(Default)]
+struct Before {
+    groups: usize,
+    rows: u64,
+    skipped: u64,
+    advanced_to: i64,
+}
+
+impl GroupedBars {
+    /// A stream that has seen nothing; a frame tells it the dtypes.
+    ///
+    /// # Errors
+    ///
+    /// A column that is missing or of the wrong dtype.
+    pub fn new(plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
+        let mut stream = Self::begin(plan, schema)?;
+        stream.push(&schema.clear())?;
+        Ok(stream)
+    }
+
+    /// As [`GroupedBars::new`] from the time and key columns alone; the others are not checked.
+    ///
+    /// # Errors
+    ///
+    /// One of them is missing or of the wrong dtype.
+    pub fn begin(plan: Plan, schema: &DataFrame) -> Result<Self, FrameError> {
+        let name = plan.names.get(Role::Time);
+        let time = schema.column(name).map_err(|_| FrameError(format!("the trades have no column `{name}`")))?;
+        let time = TimeColumn::new(name, time.dtype(), plan.time_unit)?;
+        let pushes = if plan.row_naming == RowNaming::Frames { Pushes::Atomic } else { Pushes::Continued };
+        let request = &plan.request;
+        let skip_overlap = request.overlap == Overlap::Skip;
+        let parameters = Parameters {
+            rules: plan.rules.clone(),
+            breaks: request.breaks(time.unit)?,
+            max_step: request.max_step(time.unit)?,
+            price_decimals: request.price_decimals()?,
+            unit: time.unit,
+            windows: window_options(&plan.columns, request.lookback.as_ref(), time.unit, plan.has(Role::IsBuyerMaker))?,
+            may_lack_side: plan.may_lack_side(),
+            remembers_ids: (plan.keeps_state && plan.has(Role::AggTradeId)).then_some(skip_overlap),
+        };
+        Ok(Self {
+            groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
+            threads: Threads::new(&parameters, pushes),
+            machines: Machines::new(parameters, pushes, skip_overlap),
+            arranged: Arranged::default(),
+            plan,
+            time,
+            outbox: Vec::new(),
+            rows: 0,
+            skipped: 0,
+            before: Before::default(),
+        })
+    }
+
+    /// Adds a batch and returns how many ended bars wait to be taken.
+    ///
+    /// # Errors
+    ///
+    /// The first row that breaks a rule, or a column of the wrong dtype. The state of a stream of frames is then that
+    /// before the push; any other stream is to be dropped.
+    pub fn push(&mut self, batch: &DataFrame) -> Result<usize, FrameError> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let known = outbox.len();
+        let result = self.drive(batch, &mut |run, layout, plan| {
+            let (group, start) = (run.group, run.rows.start);
+            outbox.extend(run.closed.iter_mut().filter(|closed| plan.wants(closed)).map(|closed| Emitted {
+                group,
+                row: layout.row(start + closed.row),
+                bar: plan.output(closed),
+            }));
+        });
+        if result.is_err() {
+            outbox.truncate(known);
+        }
+        // Stable: bars that one row ends are of one group and in the order of its rules.
+        outbox[known..].sort_by_key(|emitted| emitted.row);
+        self.outbox = outbox;
+        result.map(|()| self.outbox.len())
+    }
+
+    /// Takes the ended bars that wait: keys, then the columns asked for, in the order of the rows that ended them.
+    ///
+    /// # Errors
+    ///
+    /// Polars cannot make the frame.
+    pub fn take(&mut self) -> Result<DataFrame, FrameError> {
+        let (groups, bars): (Vec<_>, Vec<_>) = self.outbox.drain(..).map(|e| (e.group, e.bar)).unzip();
+        self.frame(&groups, &bars)
+    }
+
+    /// Adds a batch and returns for each of its rows the number of its bar within the group.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupedBars::push`].
+    pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
+        let mut ids = vec![0; batch.height()];
+        self.drive(batch, &mut |run, layout, _| {
+            let mut from = run.rows.start;
+            let ends = run.closed.iter().map(|closed| run.rows.start + closed.end()).chain([run.rows.end]);
+            for (id, end) in (run.first_bar..).zip(ends) {
+                (from..end).for_each(|row| ids[layout.row(row)] = id);
+                from = end;
+            }
+        })?;
+        Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
+    }
+
+    /// The bars still forming, by first appearance of their groups, then by threshold.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupedBars::take`].
+    pub fn forming(&self) -> Result<DataFrame, FrameError> {
+        self.forming_of(|_| true)
+    }
+
+    /// Time went on, and no trade comes before `time` any more: the bars that a reset or a gap has ended by then, by
+    /// first appearance of their groups. A time before that of an earlier call says nothing new.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupedBars::take`].
+    pub fn advance(&mut self, time: i64) -> Result<DataFrame, FrameError> {
+        let mut builders = self.machines.builders();
+        if self.machines.len() > 0 && !builders.any(|builder| builder.allows(time)) {
+            return Err(FrameError(format!(
+                "`time` must not be ahead of the last trade by more than `max_step` (40 years by default), got {}; the \
+                 `time_unit` is probably wrong",
+                instant(time, &self.time.dtype)
+            )));
+        }
+        drop(builders);
+        self.begin_push();
+        let Self { machines, outbox, plan, .. } = self;
+        machines.set_advanced_to(time.max(machines.advanced_to()));
+        machines.advance(time, |group, closed| {
+            let wanted = closed.iter_mut().filter(|closed| plan.wants(closed));
+            outbox.extend(wanted.map(|closed| Emitted { group, row: closed.row, bar: plan.output(closed) }));
+        });
+        self.take()
+    }
+
+    /// The bars still forming of groups that are to be forgotten, of which the keys are in a frame, and for each group
+    /// whether it is kept. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// There are no keys, a key column is missing or of another dtype, or there is no such group.
+    pub fn forming_to_forget(&mut self, keys: &DataFrame) -> Result<(DataFrame, Vec<bool>), FrameError> {
+        if self.plan.by.is_empty() {
+            return Err(FrameError("the stream has no `by`: it has no keys to forget; `finish` ends it".to_owned()));
+        }
+        let known = self.groups.len();
+        let groups = self.groups.assign(keys)?;
+        if self.groups.len() > known {
+            let unknown = self.groups.describe(known as IdxSize);
+            self.groups.truncate(known)?;
+            return Err(FrameError(format!("the stream has no trades of {unknown}: nothing was forgotten")));
+        }
+        let mut kept = vec![true; known];
+        groups.iter().for_each(|&group| kept[group as usize] = false);
+        Ok((self.forming_of(|group| !kept[group])?, kept))
+    }
+
+    /// Forgets the groups that are not kept.
+    ///
+    /// # Errors
+    ///
+    /// The keys left cannot be numbered anew.
+    pub fn keep(&mut self, kept: &[bool]) -> Result<(), FrameError> {
+        self.begin_push(); // nothing before this can be undone any more
+        self.machines.keep(kept);
+        self.groups.keep(kept)
+    }
+
+    /// The bars still forming of some groups.
+    fn forming_of(&self, is_wanted: impl Fn(usize) -> bool) -> Result<DataFrame, FrameError> {
+        let mut groups = Vec::new();
+        let mut bars = Vec::new();
+        for (group, builder) in self.machines.builders().enumerate().filter(|(group, _)| is_wanted(*group)) {
+            for (rule, bar) in builder.forming() {
+                groups.push(group as IdxSize);
+                bars.push(OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) });
+            }
+        }
+        self.frame(&groups, &bars)
+    }
+
+    fn frame(&self, groups: &[IdxSize], bars: &[OutputBar]) -> Result<DataFrame, FrameError> {
+        let (mut columns, has_side) = (self.groups.take(groups)?, self.plan.has(Role::IsBuyerMaker));
+        let series =
+            bar_series(bars, &self.plan.columns, self.plan.request.rules.as_slice(), &self.time.dtype, has_side);
+        columns.extend(series.into_iter().map(Column::from));
+        Ok(DataFrame::new(bars.len(), columns)?)
+    }
+
+    /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
+    fn drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+        self.begin_push();
+        let (threads, begun) = self.threads.begin();
+        let result = self.try_drive(batch, threads, visit);
+        if batch.height() > 0 {
+            self.threads.end(begun);
+        }
+        self.end_push(result.map(|()| batch.height()))
+    }
+
+    /// Begins a push.
+    pub(super) fn begin_push(&mut self) {
+        self.machines.begin();
+        let (groups, rows, skipped) = (self.groups.len(), self.rows, self.skipped);
+        self.before = Before { groups, rows, skipped, advanced_to: self.machines.advanced_to() };
+    }
+
+    /// Ends a push of so many rows, or undoes it.
+    pub(super) fn end_push(&mut self, pushed: Result<usize, FrameError>) -> Result<(), FrameError> {
+        match pushed {
+            Ok(rows) => {
+                self.rows += rows as u64;
+                self.skipped += self.machines.skipped();
+                Ok(())
+            }
+            Err(error) => self.roll_back().and(Err(error)),
+        }
+    }
+
+    /// Makes everything as it was before the last push, whose bars were taken.
+    ///
+    /// # Errors
+    ///
+    /// The keys cannot be numbered anew.
+    #[cold]
+    pub fn roll_back(&mut self) -> Result<(), FrameError> {
+        let Before { groups, rows, skipped, advanced_to } = self.before;
+        (self.rows, self.skipped) = (rows, skipped);
+        self.machines.set_advanced_to(advanced_to);
+        self.machines.roll_back(groups);
+        self.groups.truncate(groups)
+    }
+
+    /// Number of the last push, in which nothing else was changed since.
+    pub fn push_number(&self) -> u64 {
+        self.machines.push_number()
+    }
+
+    /// Trades that were dropped since they had been seen.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// There may be so many groups, and no more.
+    pub(super) fn check_groups(&self) -> Result<(), FrameError> {
+        match self.plan.request.max_groups {
+            Some(most) if self.groups.len() as u64 > most => Err(self.too_many_groups(most)),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn too_many_groups(&self, most: u64) -> FrameError {
+        let next = usize::try_from(most).map_or_else(|_| "?".to_owned(), |next| self.groups.describe(next as IdxSize));
+        FrameError(format!(
+            "there are more than max_groups={most} groups, the next one is {next}: is an id among the keys of `by`? \
+             Otherwise give a larger `max_groups`, or `forget` groups that trade no more"
+        ))
+    }
+
+    fn try_drive(&mut self, batch: &DataFrame, threads: usize, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+        for rows in slices(batch, self.plan.names.get(Role::Time)) {
+            self.drive_slice(&batch.slice(rows.start as i64, rows.len()), rows.start, threads, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Pushes the slice of a batch that begins at a row.
+    fn drive_slice(
+        &mut self,
+        slice: &DataFrame,
+        first: usize,
+        threads: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), FrameError> {
+        let columns = self.read(slice)?;
+        let groups = self.groups.assign(slice)?;
+        self.check_groups()?;
+        self.machines.grow(self.groups.len());
+        let unreadable = columns.unreadable();
+        let end = unreadable.map_or(columns.len(), |(row, ..)| row);
+        let stride = if Layout::is_in_runs(&groups[..end]) {
+            end.max(1) // nothing is arranged
+        } else {
+            let rows = if threads > 1 { threads * SHARED_STRIDE_ROWS } else { STRIDE_ROWS };
+            rows.max(STRIDE_ROWS_OF_GROUP * self.groups.len())
+        };
+        let mut failure = None;
+        if let Some(all) = columns.chunks().next() {
+            let mut starts = (0..end).step_by(stride);
+            while let (None, Some(start)) = (&failure, starts.next()) {
+                let rows = start..end.min(start + stride);
+                let groups = &groups[rows.clone()];
+                let layout = Layout::new(groups, first + start);
+                let trades = all.slice(rows);
+                let trades = match layout.places() {
+                    Some(places) => self.arranged.arrange(&trades, places),
+                    None => trades,
+                };
+                let plan = &self.plan;
+                let visit = &mut |run: &mut Run<'_>| visit(run, &layout, plan);
+                failure = self.machines.push_runs(&trades, groups, &layout, threads, visit);
+            }
+        }
+        let unreadable = unreadable
+            .map(|(row, column, rule)| (first + row, RowError { column, row: self.machines.rows(groups[row]), rule }));
+        match failure.or(unreadable) {
+            Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row - first], error.row))),
+            None => Ok(()),
+        }
+    }
+
+    /// Columns in one chunk.
+    fn read(&self, batch: &DataFrame) -> Result<TradeColumns, FrameError> {
+        let names = &self.plan.names;
+        let decimals = self.plan.request.price_decimals()?;
+        TradeColumns::new(names, &self.time, decimals, self.plan.request.missing_side, |role: Role| {
+            let is_read = self.plan.has(role) && !self.plan.request.ignores(role);
+            let column = is_read.then(|| batch.column(names.get(role)).ok())?;
+            column.map(|column| column.as_materialized_series().rechunk())
+        })
+    }
+
+    pub(super) fn error(&self, error: &RowError, place: &str) -> FrameError {
+        FrameError::of_row(error, self.plan.names.get(error.column), &self.time.dtype, place)
+    }
+
+    /// Where a row of the batch is, for a reader.
+    fn place(&self, row: usize, group: IdxSize, row_in_group: u64) -> String {
+        let of_group = if self.plan.by.is_empty() {
+            format!("row {row_in_group}")
+        } else {
+            format!("row {row_in_group} of {}", self.groups.describe(group))
+        };
+        match &self.plan.row_naming {
+            RowNaming::Input if self.plan.by.is_empty() => format!("row {}", self.rows + row as u64),
+            RowNaming::Input => format!("row {} ({of_group})", self.rows + row as u64),
+            RowNaming::Groups => of_group,
+            RowNaming::Since(instant) => format!("{of_group}, counted from {instant}"),
+            RowNaming::Frames if self.plan.by.is_empty() => format!("row {row} of the frame ({of_group} in all)"),
+            RowNaming::Frames => format!("row {row} of the frame ({of_group})"),
+        }
+    }
+}
+
+/// What is done with each run of rows.
+type Visit<'a> = dyn FnMut(&mut Run<'_>, &Layout, &Plan) + 'a;
+
+/// Slices of a batch, one at least, together all of it. They end where chunks of a column end, so that few rows are
+/// copied, but in chunks that are longer than a slice may be.
+fn slices(batch: &DataFrame, column: &str) -> Vec<Range<usize>> {
+    let chunks = batch.column(column).map(|column| column.as_materialized_series().chunk_lengths());
+    let mut slices = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for rows in chunks.into_iter().flatten() {
+        end += rows;
+        if end - start >= LEAST_SLICE_ROWS {
+            slices.extend((start..end).step_by(MOST_SLICE_ROWS).map(|at| at..end.min(at + MOST_SLICE_ROWS)));
+            start = end;
+        }
+    }
+    if start < end || slices.is_empty() {
+        slices.push(start..end);
+    }
+    slices
+}

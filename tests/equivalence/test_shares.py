@@ -1,0 +1,90 @@
+"""Drive equivalence, threads: groups and windows side by side give what they give one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+import rangebar_polars as rb
+from tests._alone import run as run_alone
+from tests._arrangements import ARRANGEMENTS, arranged
+from tests._routes import assert_same_bars
+from tests._streams import whole
+
+OPTIONS: list[dict[str, Any]] = [
+    {"reset": "1d", "include_orphans": True},
+    {"intra": True, "lookback": 50},
+    {"intra": True, "lookback": rb.Bars(3), "reset": "1d", "max_gap": "2s", "include_orphans": True},
+]
+
+
+@pytest.fixture(scope="module", params=ARRANGEMENTS)
+def trades(request: pytest.FixtureRequest) -> pl.DataFrame:
+    return arranged(request.param)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["reset", "windows", "windows and breaks"])
+def test_one_large_push_is_many_small_ones(trades: pl.DataFrame, options: dict[str, Any]) -> None:
+    large, small = (rb.BarStream([50, 250], by="symbol", **options) for _ in range(2))
+    at_once = large.push(trades)
+    in_pieces = [small.push(piece) for piece in trades.iter_slices(1_000)]
+    assert at_once.height > 100
+    assert_same_bars(at_once, pl.concat(in_pieces))
+    assert large.checkpoint() == small.checkpoint()
+    lazily = trades.rangebar.bars([50, 250], by="symbol", include_incomplete=True, **options)
+    assert_same_bars(whole([at_once], large.finish()), lazily)
+
+
+def test_bar_numbers_of_one_large_batch(trades: pl.DataFrame) -> None:
+    numbered = trades.rangebar.with_bar_id(50, by="symbol")
+    alone = [
+        trades.filter(symbol=symbol).rangebar.with_bar_id(50) for symbol in trades["symbol"].unique(maintain_order=True)
+    ]
+    assert_same_bars(
+        numbered.sort(pl.col("symbol").rank("dense"), maintain_order=True),
+        pl.concat(alone).sort(pl.col("symbol").rank("dense"), maintain_order=True),
+    )
+
+
+@pytest.mark.parametrize("bad", [(10, 59_990), (59_990, 10), (30_000,), (59_999,)])
+def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ...]) -> None:
+    """The first bad row is told, whichever thread finds it, and all threads' groups are as they were."""
+    stream = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    first, second = trades.head(1_000), trades.slice(1_000)
+    stream.push(first)
+    before = stream.checkpoint()
+    row = pl.int_range(pl.len())
+    broken = trades.with_columns(pl.when(row.is_in(bad)).then(-1.0).otherwise("price").alias("price")).slice(1_000)
+    earliest = min(position for position in bad if position >= 1_000)
+    with pytest.raises(rb.RangeBarError, match=rf"row {earliest - 1_000} of the frame \(row .* of symbol="):
+        stream.push(broken)
+    assert stream.checkpoint() == before
+    untouched = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    untouched.push(first)
+    assert_same_bars(stream.push(second), untouched.push(second))
+
+
+COUNT = """
+import hashlib
+import polars as pl
+from tests._arrangements import ARRANGEMENTS, arranged
+import rangebar_polars
+for arrangement in ARRANGEMENTS:
+    trades = arranged(arrangement)
+    bars = trades.rangebar.bars(50, by="symbol", intra=True, lookback=50, include_incomplete=True)
+    content = bars.rechunk().write_ipc(None).getvalue()
+    print(arrangement, bars.height, hashlib.sha256(content).hexdigest(), pl.thread_pool_size())
+"""
+
+
+def test_the_number_of_threads_does_not_show() -> None:
+    def said(threads: int) -> list[list[str]]:
+        out = run_alone(COUNT, POLARS_MAX_THREADS=str(threads))
+        lines = [line.split() for line in out.splitlines()]
+        assert len(lines) == len(ARRANGEMENTS)
+        assert {line.pop() for line in lines} == {str(threads)}
+        return lines
+
+    assert said(1) == said(2) == said(8)
