@@ -2,4 +2,5 @@
 
 pub use polars::prelude::row_encode::encode_rows_unordered;
 pub use pyo3_polars::export::polars_arrow::array::{Array, View};
+pub use pyo3_polars::export::polars_arrow::bitmap::Bitmap;
 pub use pyo3_polars::export::polars_core::runtime::RAYON;

@@ -6,22 +6,38 @@ use std::sync::LazyLock;
 use polars::prelude::*;
 
 use super::error::FrameError;
+use super::output::OutputBar;
 use super::rules::Label;
 use crate::core::features::statistic::{Kind, Statistic, Statistics};
 use crate::core::features::{arrival, flow, impact};
 use crate::core::{CloseReason, Decimals, RangeBar, Role};
 
-/// How a column is taken from a bar, which also decides its dtype.
+/// Adds a cell of a column for each bar. Each column has a function of its own, so that none is called for each bar.
+pub type Fill<T> = fn(&[OutputBar], &mut Vec<T>);
+
+/// The function that adds what `$get` takes from each bar.
+macro_rules! each {
+    ($get:expr) => {
+        |bars, cells| fill(bars, cells, $get)
+    };
+}
+
+#[inline(always)]
+fn fill<T>(bars: &[OutputBar], cells: &mut Vec<T>, get: impl Fn(&RangeBar) -> T) {
+    cells.extend(bars.iter().map(|of| get(&of.bar)));
+}
+
+/// How a column is taken from bars, which also decides its dtype.
 #[derive(Clone, Copy)]
 pub enum Value {
     /// The input's time dtype.
-    Time(fn(&RangeBar) -> i64),
+    Time(Fill<i64>),
     /// Float64.
-    Float(fn(&RangeBar) -> f64),
+    Float(Fill<f64>),
     /// Int64.
-    Integer(fn(&RangeBar) -> i64),
+    Integer(Fill<i64>),
     /// UInt64.
-    Count(fn(&RangeBar) -> u64),
+    Count(Fill<u64>),
     /// Enum(threshold, reset, gap, end).
     Reason,
     /// Enum(threshold, reset, gap, end, time).
@@ -129,27 +145,27 @@ fn turnover(bar: &RangeBar, raw: i128) -> f64 {
 
 /// The columns of every bar, in their order.
 pub static BASE: [BarColumn; 22] = [
-    column("open_time", Value::Time(|b| b.open_time), NOTHING),
-    column("close_time", Value::Time(|b| b.close_time), NOTHING),
-    column("open", Value::Float(|b| b.price(b.open)), NOTHING),
-    column("high", Value::Float(|b| b.price(b.high)), NOTHING),
-    column("low", Value::Float(|b| b.price(b.low)), NOTHING),
-    column("close", Value::Float(|b| b.price(b.close)), NOTHING),
-    column("volume", Value::Float(|b| quantity(b.volume())), QUANTITY),
-    column("turnover", Value::Float(|b| turnover(b, b.turnover())), QUANTITY),
-    column("vwap", Value::Float(|b| b.price(b.vwap())), QUANTITY),
-    column("individual_trade_count", Value::Count(|b| b.individual_trade_count), COUNT),
-    column("agg_record_count", Value::Count(|b| b.agg_record_count), NOTHING),
-    column("first_trade_id", Value::Integer(|b| b.first_trade_id), FIRST_ID),
-    column("last_trade_id", Value::Integer(|b| b.last_trade_id), FIRST_ID),
-    column("first_agg_trade_id", Value::Integer(|b| b.first_agg_trade_id), AGG_ID),
-    column("last_agg_trade_id", Value::Integer(|b| b.last_agg_trade_id), AGG_ID),
-    column("buy_volume", Value::Float(|b| quantity(b.buy_volume())), SIDE),
-    column("sell_volume", Value::Float(|b| quantity(b.sell_volume())), SIDE),
-    column("buy_turnover", Value::Float(|b| turnover(b, b.buy_turnover())), SIDE),
-    column("sell_turnover", Value::Float(|b| turnover(b, b.sell_turnover())), SIDE),
-    column("buy_trade_count", Value::Count(RangeBar::buy_trade_count), SIDE_COUNT),
-    column("sell_trade_count", Value::Count(|b| b.sell_trade_count), SIDE_COUNT),
+    column("open_time", Value::Time(each!(|b| b.open_time)), NOTHING),
+    column("close_time", Value::Time(each!(|b| b.close_time)), NOTHING),
+    column("open", Value::Float(each!(|b| b.price(b.open))), NOTHING),
+    column("high", Value::Float(each!(|b| b.price(b.high))), NOTHING),
+    column("low", Value::Float(each!(|b| b.price(b.low))), NOTHING),
+    column("close", Value::Float(each!(|b| b.price(b.close))), NOTHING),
+    column("volume", Value::Float(each!(|b| quantity(b.volume()))), QUANTITY),
+    column("turnover", Value::Float(each!(|b| turnover(b, b.turnover()))), QUANTITY),
+    column("vwap", Value::Float(each!(|b| b.price(b.vwap()))), QUANTITY),
+    column("individual_trade_count", Value::Count(each!(|b| b.individual_trade_count)), COUNT),
+    column("agg_record_count", Value::Count(each!(|b| b.agg_record_count)), NOTHING),
+    column("first_trade_id", Value::Integer(each!(|b| b.first_trade_id)), FIRST_ID),
+    column("last_trade_id", Value::Integer(each!(|b| b.last_trade_id)), FIRST_ID),
+    column("first_agg_trade_id", Value::Integer(each!(|b| b.first_agg_trade_id)), AGG_ID),
+    column("last_agg_trade_id", Value::Integer(each!(|b| b.last_agg_trade_id)), AGG_ID),
+    column("buy_volume", Value::Float(each!(|b| quantity(b.buy_volume()))), SIDE),
+    column("sell_volume", Value::Float(each!(|b| quantity(b.sell_volume()))), SIDE),
+    column("buy_turnover", Value::Float(each!(|b| turnover(b, b.buy_turnover()))), SIDE),
+    column("sell_turnover", Value::Float(each!(|b| turnover(b, b.sell_turnover()))), SIDE),
+    column("buy_trade_count", Value::Count(each!(RangeBar::buy_trade_count)), SIDE_COUNT),
+    column("sell_trade_count", Value::Count(each!(|b| b.sell_trade_count)), SIDE_COUNT),
     column("close_reason", Value::Reason, NOTHING),
 ];
 
@@ -174,16 +190,16 @@ pub static RULE: BarColumn = column("rule", Value::Rule, NOTHING);
 
 /// The ten bar features, in their order.
 pub static FEATURES: [BarColumn; 10] = [
-    column("duration_us", Value::Integer(|b| b.duration_us), NOTHING),
-    column("ofi", Value::Float(flow::ofi), SIDE),
-    column("vwap_close_deviation", Value::Float(impact::vwap_close_deviation), QUANTITY),
-    column("price_impact", Value::Float(impact::price_impact), QUANTITY),
-    column("kyle_lambda_proxy", Value::Float(impact::kyle_lambda_proxy), SIDE),
-    column("trade_intensity", Value::Float(arrival::trade_intensity), COUNT),
-    column("volume_per_trade", Value::Float(arrival::volume_per_trade), COUNT_AND_QUANTITY),
-    column("aggression_ratio", Value::Float(flow::aggression_ratio), SIDE_COUNT),
-    column("aggregation_density", Value::Float(arrival::aggregation_density), COUNT),
-    column("turnover_imbalance", Value::Float(flow::turnover_imbalance), SIDE),
+    column("duration_us", Value::Integer(each!(|b| b.duration_us)), NOTHING),
+    column("ofi", Value::Float(each!(flow::ofi)), SIDE),
+    column("vwap_close_deviation", Value::Float(each!(impact::vwap_close_deviation)), QUANTITY),
+    column("price_impact", Value::Float(each!(impact::price_impact)), QUANTITY),
+    column("kyle_lambda_proxy", Value::Float(each!(impact::kyle_lambda_proxy)), SIDE),
+    column("trade_intensity", Value::Float(each!(arrival::trade_intensity)), COUNT),
+    column("volume_per_trade", Value::Float(each!(arrival::volume_per_trade)), COUNT_AND_QUANTITY),
+    column("aggression_ratio", Value::Float(each!(flow::aggression_ratio)), SIDE_COUNT),
+    column("aggregation_density", Value::Float(each!(arrival::aggregation_density)), COUNT),
+    column("turnover_imbalance", Value::Float(each!(flow::turnover_imbalance)), SIDE),
 ];
 
 /// The columns of a family, in the order of the table of statistics.

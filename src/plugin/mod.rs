@@ -8,7 +8,7 @@ use pyo3_polars::derive::polars_expr;
 
 use crate::core::Buffers;
 use crate::core::{BarBuilder, ClosedBar, Role, RowError, WindowOptions};
-use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::output::{BarColumns, OutputBar};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, Request, TimeColumn, TradeColumns};
 
@@ -25,16 +25,16 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let time = time_column(&fields, &kwargs)?;
     let columns = kwargs.columns()?;
     let windows = window_options(&columns, kwargs.lookback.as_ref(), time.unit, has_side(&fields))?;
-    let (closed, builder) = build(&fields, &time, &kwargs, windows)?;
-    let wanted = |closed: &ClosedBar| kwargs.include_orphans || !closed.bar.close_reason.is_orphan();
-    let ended = closed.into_iter().filter(wanted).map(|closed| (closed.rule, closed.bar, closed.windows));
+    let mut bars = BarColumns::new(&columns, has_side(&fields));
+    let builder = build(&fields, &time, &kwargs, windows, |closed| {
+        let wanted = closed.drain(..).filter(|closed| kwargs.include_orphans || !closed.bar.close_reason.is_orphan());
+        bars.extend(wanted.map(|closed| OutputBar { rule: closed.rule, bar: closed.bar, windows: closed.windows }));
+    })?;
     let forming = builder.forming().filter(|_| kwargs.include_incomplete);
-    let forming = forming.map(|(rule, bar)| (rule, *bar, builder.forming_windows(rule, bar)));
-    let output = |(rule, bar, windows)| OutputBar { rule, bar, windows };
-    let bars: Vec<_> = ended.chain(forming).map(output).collect();
-    let has_side = has_side(&fields);
-    let series = bar_series(&bars, &columns, kwargs.rules.as_slice(), &time.dtype, has_side);
-    Ok(StructChunked::from_series(BARS, bars.len(), series.iter())?.into_series())
+    bars.extend(forming.map(|(rule, bar)| OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) }));
+    let series = bars.take(kwargs.rules.as_slice(), &time.dtype);
+    let count = series.first().map_or(0, |series| series.len());
+    Ok(StructChunked::from_series(BARS, count, series.iter())?.into_series())
 }
 
 /// For each trade in a Struct, the number of its bar, from 0.
@@ -42,12 +42,15 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
 fn range_bar_id(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let fields = fields(&inputs[0])?;
     let time = time_column(&fields, &kwargs)?;
-    let (closed, _) = build(&fields, &time, &kwargs, WindowOptions::default())?;
     let mut ids = Vec::with_capacity(inputs[0].len());
-    for (id, closed) in (0_u64..).zip(&closed) {
-        ids.resize(closed.end(), id);
-    }
-    ids.resize(inputs[0].len(), closed.len() as u64);
+    let mut id = 0_u64;
+    build(&fields, &time, &kwargs, WindowOptions::default(), |closed| {
+        for closed in closed.drain(..) {
+            ids.resize(closed.end(), id);
+            id += 1;
+        }
+    })?;
+    ids.resize(inputs[0].len(), id);
     Ok(UInt64Chunked::from_vec(BAR_ID, ids).into_series())
 }
 
@@ -69,7 +72,7 @@ fn gate(inputs: &[Field], request: &Request) -> Result<TimeColumn, FrameError> {
     let empty = inputs.first().map(|field| Series::new_empty(field.name.clone(), &field.dtype));
     let fields = fields(&empty.unwrap_or_default())?;
     let time = time_column(&fields, request)?;
-    build(&fields, &time, request, WindowOptions::default())?;
+    build(&fields, &time, request, WindowOptions::default(), Vec::clear)?;
     Ok(time)
 }
 
@@ -90,13 +93,17 @@ fn has_side(fields: &[Series]) -> bool {
     fields.iter().any(|series| series.name() == Role::IsBuyerMaker.name())
 }
 
-/// All bars of the trades, with the rows that closed them.
+/// Rows that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
+const STRIDE_ROWS: usize = 65_536;
+
+/// Builds the bars of the trades; `take` gets those that ended, again and again, and must take them all.
 fn build(
     fields: &[Series],
     time: &TimeColumn,
     request: &Request,
     windows: WindowOptions,
-) -> Result<(Vec<ClosedBar>, BarBuilder), FrameError> {
+    mut take: impl FnMut(&mut Vec<ClosedBar>),
+) -> Result<BarBuilder, FrameError> {
     let names = request.names()?;
     let decimals = request.price_decimals()?;
     let find = |role: Role| fields.iter().find(|s| s.name() == role.name()).cloned();
@@ -113,13 +120,17 @@ fn build(
     let mut start = 0;
     for trades in columns.chunks() {
         let len = trades.len().min(end - start);
-        let known = closed.len();
-        builder.push(trades.slice(0..len), &mut buffers, &mut closed).map_err(fail)?;
-        closed[known..].iter_mut().for_each(|closed| closed.row += start);
+        for from in (0..len).step_by(STRIDE_ROWS) {
+            let rows = from..len.min(from + STRIDE_ROWS);
+            builder.push(trades.slice(rows), &mut buffers, &mut closed).map_err(fail)?;
+            closed.iter_mut().for_each(|closed| closed.row += start + from);
+            take(&mut closed);
+            debug_assert!(closed.is_empty(), "bars that nobody took");
+        }
         start += len;
     }
     match columns.unreadable() {
         Some((row, column, rule)) => Err(fail(RowError { column, row: row as u64, rule })),
-        None => Ok((closed, builder)),
+        None => Ok(builder),
     }
 }

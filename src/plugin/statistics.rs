@@ -21,11 +21,12 @@ fn trade_statistics(inputs: &[Series], kwargs: StatisticsKwargs) -> PolarsResult
     let fields = fields(&inputs[0])?;
     let (names, columns): (Vec<_>, Vec<_>) = kwargs.columns()?.into_iter().unzip();
     let time = time_column(&fields, &kwargs)?;
-    let bars: Vec<_> = bar_of(&fields, &kwargs, &columns, &time)?.into_iter().collect();
+    let bar = bar_of(&fields, &kwargs, &columns, &time)?;
+    let is_empty = bar.is_none();
     let has_side = find(&fields, Role::IsBuyerMaker).is_some();
-    let mut series = bar_series(&bars, &columns, &[], &time.dtype, has_side);
+    let mut series = bar_series(bar, &columns, &[], &time.dtype, has_side);
     for (series, name) in series.iter_mut().zip(names) {
-        if bars.is_empty() {
+        if is_empty {
             *series = Series::full_null(PlSmallStr::EMPTY, 1, series.dtype());
         }
         series.rename(name.into());

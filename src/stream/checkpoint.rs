@@ -224,7 +224,7 @@ impl GroupedBars {
 
     fn save(&self, out: &mut Vec<u8>) -> Result<(), FrameError> {
         for key in self.groups.keys().columns() {
-            save_keys(key.as_materialized_series(), out)?;
+            save_keys(&key.as_materialized_series().rechunk(), out)?;
         }
         for machine in self.machines.iter() {
             machine.builder.save(out);

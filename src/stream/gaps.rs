@@ -58,6 +58,7 @@ impl GroupedGaps {
         let ids =
             ids.as_ref().map(|(first, last)| Ok::<_, FrameError>((id_column(batch, first)?, id_column(batch, last)?)));
         let ids = ids.transpose()?;
+        self.groups.begin(); // nothing is undone
         let groups = self.groups.assign(batch)?;
         let mut finders = std::mem::take(&mut self.finders);
         finders.resize(self.groups.len(), GapFinder::new(self.max_gap, self.time.unit));

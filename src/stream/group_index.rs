@@ -10,9 +10,17 @@ use crate::frame::polars_internals::{Array, View, encode_rows_unordered};
 pub struct GroupIndex {
     /// One index per key column.
     columns: Vec<(ColumnIndex, Pairs)>,
-    /// One row per group, in the order of the numbers. Without keys, one group has no columns.
+    /// One row per group, in the order of the numbers, in few chunks. Without keys, one group has no columns.
     keys: DataFrame,
     len: usize,
+}
+
+/// What a [`GroupIndex`] knew at some time: the number of groups, and for each column how much it had added by then.
+#[derive(Default)]
+pub struct Mark {
+    len: usize,
+    /// For each column the words, the other values and the pairs.
+    added: Vec<[usize; 3]>,
 }
 
 /// A value of a key column that comes by itself.
@@ -29,7 +37,12 @@ pub enum KeyValue<'a> {
 }
 
 /// Joins the number of the columns so far with the code of the next one.
-type Pairs = PlHashMap<(IdxSize, IdxSize), IdxSize>;
+#[derive(Default)]
+struct Pairs {
+    numbers: PlHashMap<(IdxSize, IdxSize), IdxSize>,
+    /// Those that are new since the last push began, in their order.
+    added: Vec<(IdxSize, IdxSize)>,
+}
 
 /// Numbers the values of one key column.
 #[derive(Default)]
@@ -39,6 +52,8 @@ struct ColumnIndex {
     /// Other values, row-encoded.
     encoded: PlHashMap<Box<[u8]>, IdxSize>,
     len: IdxSize,
+    /// Those of `encoded` that are new since the last push began.
+    added: Vec<Box<[u8]>>,
 }
 
 /// Numbers words. A word that was seen lately is found without a search: where keys interleave, that is a
@@ -46,6 +61,8 @@ struct ColumnIndex {
 struct WordIndex {
     numbers: PlHashMap<u128, IdxSize>,
     recent: Box<[(u128, IdxSize)]>,
+    /// Those that are new since the last push began.
+    added: Vec<u128>,
 }
 
 /// Words that may be remembered at once, a power of two.
@@ -117,7 +134,7 @@ impl GroupIndex {
         let columns = self.columns.iter_mut().zip(self.keys.columns()).zip(key);
         for (position, (((index, pairs), column), value)) in columns.enumerate() {
             let code = index.find(column.dtype(), value)?;
-            group = if position == 0 { code } else { *pairs.get(&(group, code))? };
+            group = if position == 0 { code } else { *pairs.numbers.get(&(group, code))? };
         }
         Some(group)
     }
@@ -138,24 +155,43 @@ impl GroupIndex {
         let rows = IdxCa::from_vec(PlSmallStr::EMPTY, new);
         // Column by column: the frame's own methods wake up threads, which takes longer than a few keys.
         let columns = self.keys.columns().iter().zip(keys.columns()).map(|(known, new)| {
-            let mut known = known.as_materialized_series().clone();
-            known.append(new.take(&rows)?.as_materialized_series())?;
-            Ok(known.rechunk().into_column())
+            let new = new.take(&rows)?;
+            Ok(appended(known.as_materialized_series(), new.as_materialized_series())?.into_column())
         });
         self.keys = DataFrame::new(self.len, columns.collect::<PolarsResult<_>>()?)?;
         Ok(())
     }
 
-    /// Forgets the groups from a number on.
-    ///
-    /// # Errors
-    ///
-    /// The keys left cannot be numbered anew.
-    pub fn truncate(&mut self, len: usize) -> Result<(), FrameError> {
-        let keys = self.keys.head(Some(len));
-        *self = Self::new(keys.clear());
-        self.assign(&keys)?;
-        Ok(())
+    /// A push begins: nothing before it can be undone any more.
+    pub fn begin(&mut self) {
+        for (index, pairs) in &mut self.columns {
+            index.added.clear();
+            index.words.added.clear();
+            pairs.added.clear();
+        }
+    }
+
+    /// Where [`GroupIndex::back_to`] leads, until a push begins.
+    pub fn mark(&self) -> Mark {
+        let added =
+            |(index, pairs): &(ColumnIndex, Pairs)| [index.words.added.len(), index.added.len(), pairs.added.len()];
+        Mark { len: self.len, added: self.columns.iter().map(added).collect() }
+    }
+
+    /// Forgets the groups that are new since a mark. It takes as long as they are many, however many there are in all.
+    pub fn back_to(&mut self, mark: &Mark) {
+        for ((index, pairs), &[words, encoded, joined]) in self.columns.iter_mut().zip(&mark.added) {
+            index.len -= index.words.back_to(words);
+            for bytes in index.added.drain(encoded..) {
+                index.encoded.remove(&bytes);
+                index.len -= 1;
+            }
+            for pair in pairs.added.drain(joined..) {
+                pairs.numbers.remove(&pair);
+            }
+        }
+        self.len = mark.len;
+        self.keys = self.keys.head(Some(mark.len));
     }
 
     /// Forgets the groups that are not kept; the others move up.
@@ -192,6 +228,24 @@ impl GroupIndex {
     }
 }
 
+/// Values behind those that are known. The last chunks are joined where they are of like length, so that there are never
+/// many, and a value is copied but a few times however many come one by one.
+fn appended(known: &Series, new: &Series) -> PolarsResult<Series> {
+    let (mut joined, mut from) = (new.len(), known.len());
+    for chunk in known.chunk_lengths().rev() {
+        if chunk > 2 * joined {
+            break;
+        }
+        joined += chunk;
+        from -= chunk;
+    }
+    let mut last = known.slice(from as i64, known.len() - from);
+    last.append(new)?;
+    let mut all = known.slice(0, from);
+    all.append(&last.rechunk())?;
+    Ok(all)
+}
+
 /// Replaces each group by the number of its pair with a code.
 fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut Pairs) {
     let mut last = None;
@@ -200,8 +254,11 @@ fn join(groups: &mut [IdxSize], codes: &[IdxSize], pairs: &mut Pairs) {
         *group = match last {
             Some((known, number)) if known == pair => number,
             _ => {
-                let next = pairs.len() as IdxSize;
-                *pairs.entry(pair).or_insert(next)
+                let next = pairs.numbers.len() as IdxSize;
+                *pairs.numbers.entry(pair).or_insert_with(|| {
+                    pairs.added.push(pair);
+                    next
+                })
             }
         };
         last = Some((pair, *group));
@@ -283,7 +340,7 @@ impl ColumnIndex {
                     } else {
                         match last {
                             Some((known, code)) if known == word => code,
-                            _ => number_bytes(&mut self.encoded, array.value(row).as_bytes(), &mut self.len),
+                            _ => self.number_bytes(array.value(row).as_bytes()),
                         }
                     };
                     last = Some((word, code));
@@ -295,6 +352,16 @@ impl ColumnIndex {
         Ok(())
     }
 
+    fn number_bytes(&mut self, bytes: &[u8]) -> IdxSize {
+        if let Some(&code) = self.encoded.get(bytes) {
+            return code;
+        }
+        self.encoded.insert(bytes.into(), self.len);
+        self.added.push(bytes.into());
+        self.len += 1;
+        self.len - 1
+    }
+
     /// Any other dtype, through Polars' row encoding: equal values, and no others, have equal bytes.
     fn codes_of_rows(&mut self, key: &Series, out: &mut Vec<IdxSize>) -> Result<(), FrameError> {
         let rows = encode_rows_unordered(&[key.clone().into_column()])?;
@@ -302,7 +369,7 @@ impl ColumnIndex {
         for bytes in rows.iter().flatten() {
             let code = match last {
                 Some((known, code)) if known == bytes => code,
-                _ => number_bytes(&mut self.encoded, bytes, &mut self.len),
+                _ => self.number_bytes(bytes),
             };
             last = Some((bytes, code));
             out.push(code);
@@ -327,10 +394,8 @@ fn is_word(dtype: &DataType) -> bool {
 
 impl Default for WordIndex {
     fn default() -> Self {
-        // Every slot begins with a word that belongs elsewhere.
-        let elsewhere = |slot| (0..).find(|&word| slot_of(word) != slot).unwrap_or(0);
         let recent = (0..RECENT).map(|slot| (elsewhere(slot), 0)).collect();
-        Self { numbers: PlHashMap::default(), recent }
+        Self { numbers: PlHashMap::default(), recent, added: Vec::new() }
     }
 }
 
@@ -345,6 +410,7 @@ impl WordIndex {
     #[cold]
     fn search(&mut self, word: u128, len: &mut IdxSize) -> IdxSize {
         let number = *self.numbers.entry(word).or_insert_with(|| {
+            self.added.push(word);
             *len += 1;
             *len - 1
         });
@@ -360,19 +426,29 @@ impl WordIndex {
         }
         Some(slot.1)
     }
+
+    /// Forgets the words that are new since so many were; says how many.
+    fn back_to(&mut self, added: usize) -> IdxSize {
+        let forgotten = self.added.drain(added..);
+        let count = forgotten.len() as IdxSize;
+        for word in forgotten {
+            self.numbers.remove(&word);
+            let slot = slot_of(word);
+            if self.recent[slot].0 == word {
+                self.recent[slot] = (elsewhere(slot), 0);
+            }
+        }
+        count
+    }
+}
+
+/// A word that is never remembered in a slot.
+fn elsewhere(slot: usize) -> u128 {
+    (0..).find(|&word| slot_of(word) != slot).unwrap_or(0)
 }
 
 /// Where a word may be remembered. Fibonacci hashing: the high bits of a product with 2^64 / golden ratio.
 fn slot_of(word: u128) -> usize {
     let mixed = ((word as u64) ^ ((word >> 64) as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 54) as usize % RECENT
-}
-
-fn number_bytes(known: &mut PlHashMap<Box<[u8]>, IdxSize>, bytes: &[u8], len: &mut IdxSize) -> IdxSize {
-    if let Some(&code) = known.get(bytes) {
-        return code;
-    }
-    *len += 1;
-    known.insert(bytes.into(), *len - 1);
-    *len - 1
 }

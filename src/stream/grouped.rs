@@ -21,9 +21,10 @@ use std::ops::Range;
 
 use polars::prelude::*;
 
-use super::group_index::GroupIndex;
+use super::group_index::{GroupIndex, Mark};
 use super::machine::{Parameters, Pushes};
 use super::machines::Machines;
+use super::outbox::Outbox;
 use super::plan::{Plan, RowNaming};
 use super::threads::Threads;
 use super::worker::Run;
@@ -38,6 +39,9 @@ use crate::frame::{FrameError, TimeColumn, TradeColumns};
 /// made interleaved groups a third faster.
 const STRIDE_ROWS: usize = 8_192;
 
+/// Rows of groups in runs that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
+const STRIDE_ROWS_IN_RUNS: usize = 65_536;
+
 /// Rows for each thread where there are several: enough to be worth waking it.
 const SHARED_STRIDE_ROWS: usize = 32_768;
 
@@ -50,16 +54,6 @@ const LEAST_SLICE_ROWS: usize = 32_768;
 /// Rows of a slice at most: what is kept for each of them must not grow with the batch.
 const MOST_SLICE_ROWS: usize = 1 << 20;
 
-/// An ended bar on its way out.
-pub struct Emitted {
-    /// The group.
-    pub group: IdxSize,
-    /// The row of the batch that ended it.
-    pub row: usize,
-    /// The bar.
-    pub bar: OutputBar,
-}
-
 /// The bars of any number of groups over any number of batches.
 pub struct GroupedBars {
     pub(super) plan: Plan,
@@ -68,8 +62,7 @@ pub struct GroupedBars {
     pub(super) machines: Machines,
     arranged: Arranged,
     threads: Threads,
-    /// Ended bars that nobody has taken yet, in their order.
-    pub(super) outbox: Vec<Emitted>,
+    pub(super) outbox: Outbox,
     pub(super) rows: u64,
     /// Trades that were dropped since they had been seen.
     skipped: u64,
@@ -80,7 +73,7 @@ pub struct GroupedBars {
 /// What there was before a push, beside the machines, which keep copies of their own.
 #[derive(Default)]
 struct Before {
-    groups: usize,
+    groups: Mark,
     rows: u64,
     skipped: u64,
     advanced_to: i64,
@@ -125,9 +118,9 @@ impl GroupedBars {
             threads: Threads::new(&parameters, pushes),
             machines: Machines::new(parameters, pushes, skip_overlap),
             arranged: Arranged::default(),
+            outbox: Outbox::new(&plan),
             plan,
             time,
-            outbox: Vec::new(),
             rows: 0,
             skipped: 0,
             before: Before::default(),
@@ -144,18 +137,13 @@ impl GroupedBars {
         let mut outbox = std::mem::take(&mut self.outbox);
         let known = outbox.len();
         let result = self.drive(batch, &mut |run, layout, plan| {
-            let (group, start) = (run.group, run.rows.start);
-            outbox.extend(run.closed.iter_mut().filter(|closed| plan.wants(closed)).map(|closed| Emitted {
-                group,
-                row: layout.row(start + closed.row),
-                bar: plan.output(closed),
-            }));
+            let start = run.rows.start;
+            outbox.add(plan, run.group, run.closed, |row| layout.row(start + row));
         });
         if result.is_err() {
             outbox.truncate(known);
         }
-        // Stable: bars that one row ends are of one group and in the order of its rules.
-        outbox[known..].sort_by_key(|emitted| emitted.row);
+        outbox.sort(known);
         self.outbox = outbox;
         result.map(|()| self.outbox.len())
     }
@@ -166,8 +154,8 @@ impl GroupedBars {
     ///
     /// Polars cannot make the frame.
     pub fn take(&mut self) -> Result<DataFrame, FrameError> {
-        let (groups, bars): (Vec<_>, Vec<_>) = self.outbox.drain(..).map(|e| (e.group, e.bar)).unzip();
-        self.frame(&groups, &bars)
+        let (groups, columns) = self.outbox.take(&self.plan, &self.time);
+        self.frame(&groups, columns)
     }
 
     /// Adds a batch and returns for each of its rows the number of its bar within the group.
@@ -216,10 +204,7 @@ impl GroupedBars {
         self.begin_push();
         let Self { machines, outbox, plan, .. } = self;
         machines.set_advanced_to(time.max(machines.advanced_to()));
-        machines.advance(time, |group, closed| {
-            let wanted = closed.iter_mut().filter(|closed| plan.wants(closed));
-            outbox.extend(wanted.map(|closed| Emitted { group, row: closed.row, bar: plan.output(closed) }));
-        });
+        machines.advance(time, |group, closed| outbox.add(plan, group, closed, |row| row));
         self.take()
     }
 
@@ -233,11 +218,11 @@ impl GroupedBars {
         if self.plan.by.is_empty() {
             return Err(FrameError("the stream has no `by`: it has no keys to forget; `finish` ends it".to_owned()));
         }
-        let known = self.groups.len();
-        let groups = self.groups.assign(keys)?;
+        let (known, mark) = (self.groups.len(), self.groups.mark());
+        let groups = self.groups.assign(keys).inspect_err(|_| self.groups.back_to(&mark))?;
         if self.groups.len() > known {
             let unknown = self.groups.describe(known as IdxSize);
-            self.groups.truncate(known)?;
+            self.groups.back_to(&mark);
             return Err(FrameError(format!("the stream has no trades of {unknown}: nothing was forgotten")));
         }
         let mut kept = vec![true; known];
@@ -266,15 +251,15 @@ impl GroupedBars {
                 bars.push(OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) });
             }
         }
-        self.frame(&groups, &bars)
+        let (rules, has_side) = (self.plan.request.rules.as_slice(), self.plan.has(Role::IsBuyerMaker));
+        self.frame(&groups, bar_series(bars, &self.plan.columns, rules, &self.time.dtype, has_side))
     }
 
-    fn frame(&self, groups: &[IdxSize], bars: &[OutputBar]) -> Result<DataFrame, FrameError> {
-        let (mut columns, has_side) = (self.groups.take(groups)?, self.plan.has(Role::IsBuyerMaker));
-        let series =
-            bar_series(bars, &self.plan.columns, self.plan.request.rules.as_slice(), &self.time.dtype, has_side);
-        columns.extend(series.into_iter().map(Column::from));
-        Ok(DataFrame::new(bars.len(), columns)?)
+    /// The keys of groups, then columns of their bars.
+    fn frame(&self, groups: &[IdxSize], bars: Vec<Series>) -> Result<DataFrame, FrameError> {
+        let mut columns = self.groups.take(groups)?;
+        columns.extend(bars.into_iter().map(Column::from));
+        Ok(DataFrame::new(groups.len(), columns)?)
     }
 
     /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
@@ -291,7 +276,8 @@ impl GroupedBars {
     /// Begins a push.
     pub(super) fn begin_push(&mut self) {
         self.machines.begin();
-        let (groups, rows, skipped) = (self.groups.len(), self.rows, self.skipped);
+        self.groups.begin();
+        let (groups, rows, skipped) = (self.groups.mark(), self.rows, self.skipped);
         self.before = Before { groups, rows, skipped, advanced_to: self.machines.advanced_to() };
     }
 
@@ -303,22 +289,21 @@ impl GroupedBars {
                 self.skipped += self.machines.skipped();
                 Ok(())
             }
-            Err(error) => self.roll_back().and(Err(error)),
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
         }
     }
 
     /// Makes everything as it was before the last push, whose bars were taken.
-    ///
-    /// # Errors
-    ///
-    /// The keys cannot be numbered anew.
     #[cold]
-    pub fn roll_back(&mut self) -> Result<(), FrameError> {
-        let Before { groups, rows, skipped, advanced_to } = self.before;
-        (self.rows, self.skipped) = (rows, skipped);
-        self.machines.set_advanced_to(advanced_to);
-        self.machines.roll_back(groups);
-        self.groups.truncate(groups)
+    pub fn roll_back(&mut self) {
+        let Before { groups, rows, skipped, advanced_to } = &self.before;
+        (self.rows, self.skipped) = (*rows, *skipped);
+        self.machines.set_advanced_to(*advanced_to);
+        self.groups.back_to(groups);
+        self.machines.roll_back(self.groups.len());
     }
 
     /// Number of the last push, in which nothing else was changed since.
@@ -370,7 +355,8 @@ impl GroupedBars {
         let unreadable = columns.unreadable();
         let end = unreadable.map_or(columns.len(), |(row, ..)| row);
         let stride = if Layout::is_in_runs(&groups[..end]) {
-            end.max(1) // nothing is arranged
+            // Nothing is arranged. Several threads get all at once.
+            if threads > 1 { end.max(1) } else { STRIDE_ROWS_IN_RUNS }
         } else {
             let rows = if threads > 1 { threads * SHARED_STRIDE_ROWS } else { STRIDE_ROWS };
             rows.max(STRIDE_ROWS_OF_GROUP * self.groups.len())

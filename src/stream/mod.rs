@@ -10,6 +10,7 @@ mod group_index;
 mod grouped;
 mod machine;
 mod machines;
+mod outbox;
 mod plan;
 mod push_stream;
 mod python;

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::group_index::KeyValue;
-use super::grouped::{Emitted, GroupedBars};
+use super::grouped::GroupedBars;
 use super::plan::Roles;
 use crate::core::{Role, Trade};
 use crate::frame::FrameError;
@@ -99,8 +99,7 @@ impl GroupedBars {
         match machines.push_trade(group, trade) {
             Ok([]) => Ok(()),
             Ok(closed) => {
-                let wanted = closed.iter_mut().filter(|closed| plan.wants(closed));
-                outbox.extend(wanted.map(|closed| Emitted { group, row: closed.row, bar: plan.output(closed) }));
+                outbox.add(plan, group, closed, |row| row);
                 Ok(())
             }
             Err(error) => {

@@ -6,6 +6,7 @@ use crate::core::block::Block;
 use crate::core::block::contribution::{Contribution, Sums};
 use crate::core::error::{Role, RowError, Rule};
 use crate::core::numbers::decimals::Decimals;
+use crate::core::numbers::division::quotient;
 use crate::core::numbers::fixed::Number;
 use crate::core::time::clock::TimeUnit;
 use crate::core::trades::seen::Seen;
@@ -285,7 +286,7 @@ impl RangeBar {
     /// Volume-weighted average price, truncated to the decimals of prices; the open if there is no volume.
     #[must_use]
     pub fn vwap(&self) -> i128 {
-        self.sums.turnover.checked_div(self.sums.volume).unwrap_or_else(|| i128::from(self.open))
+        quotient(self.sums.turnover, self.sums.volume).unwrap_or_else(|| i128::from(self.open))
     }
 }
 

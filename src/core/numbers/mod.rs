@@ -1,6 +1,7 @@
 //! Numbers: decimals as integers, and which doubles are such decimals.
 
 pub mod decimals;
+pub mod division;
 pub mod fixed;
 pub mod precision;
 pub(in crate::core) mod simd;

@@ -57,7 +57,11 @@ impl Move {
         match self {
             Self::Points(points) => Ok(points.into()),
             Self::Dbps(threshold_dbps) => {
-                let distance = i128::from(open) * i128::from(threshold_dbps) / i128::from(DBPS);
+                // A bar opens with it, and 128 bits divide ten times as slowly.
+                let distance = match open.checked_mul(threshold_dbps.into()) {
+                    Some(product) => i128::from(product / i64::from(DBPS)),
+                    None => i128::from(open) * i128::from(threshold_dbps) / i128::from(DBPS),
+                };
                 if distance > 0 { Ok(distance) } else { Err(Rule::LimitsApart { open, decimals, threshold_dbps }) }
             }
         }
