@@ -70,7 +70,7 @@ class PushStream:
     def _push(
         self,
         parts: list[str],
-        frame: pl.DataFrame,
+        columns: list[pl.Series],
         may_be_none: bool,
         done: list[tuple[int, bool, pl.DataFrame | None]],
     ) -> pl.DataFrame | None: ...

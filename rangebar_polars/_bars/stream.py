@@ -295,7 +295,7 @@ class BarStream(PushStream):
         if known.names != trades.columns:
             known = self._known = self._columns(trades.schema)
         # A column that nobody reads may be of a dtype that only the user's Polars has.
-        read = trades if known.read is None else trades[known.read]
+        read = trades.get_columns() if known.read is None else [trades.get_column(name) for name in known.read]
         done: list[tuple[int, bool, pl.DataFrame | None]] = []
         try:
             bars = self._push(known.parts, read, may_be_none=self._no_bars is not None, done=done)

@@ -139,6 +139,21 @@ impl GroupIndex {
         Some(group)
     }
 
+    /// The group of a key that was not [found](Self::find), if it can be told without a frame.
+    ///
+    /// # Errors
+    ///
+    /// Polars cannot hold the keys.
+    pub fn add(&mut self, key: &[KeyValue<'_>]) -> Result<Option<IdxSize>, FrameError> {
+        if key.is_empty() || key.len() != self.columns.len() {
+            return Ok(None);
+        }
+        let values = self.keys.columns().iter().zip(key).map(|(column, value)| alone(column, value));
+        let Some(values) = values.collect() else { return Ok(None) };
+        let groups = self.assign(&DataFrame::new(1, values)?)?;
+        Ok(groups.first().copied())
+    }
+
     /// Keeps the keys of groups that appear for the first time.
     fn remember(&mut self, keys: &DataFrame, groups: &[IdxSize]) -> Result<(), FrameError> {
         let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
@@ -225,6 +240,20 @@ impl GroupIndex {
             value => value.map_or_else(|_| "?".to_owned(), |value| value.to_string()),
         };
         self.keys.columns().iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A value as a column like a key column, if it is surely one of its values.
+fn alone(column: &Column, value: &KeyValue<'_>) -> Option<Column> {
+    let name = column.name().clone();
+    match (column.dtype(), *value) {
+        (DataType::String, KeyValue::Text(text)) => Some(StringChunked::from_slice(name, &[text]).into_column()),
+        (dtype, KeyValue::Integer(value)) if dtype.is_integer() => {
+            Int64Chunked::from_slice(name, &[value]).into_series().strict_cast(dtype).ok().map(Series::into_column)
+        }
+        (dtype @ DataType::String, KeyValue::Null) => Some(Column::full_null(name, 1, dtype)),
+        (dtype, KeyValue::Null) if dtype.is_integer() => Some(Column::full_null(name, 1, dtype)),
+        _ => None,
     }
 }
 

@@ -289,22 +289,24 @@ impl PushStream {
         Ok(self.lock(py)?.with(&parts, &schema.0, |_| Ok(()))?)
     }
 
-    /// Adds a frame whose columns play some parts; returns the bars that it ended. `may_be_none` saves the frame where
+    /// Adds columns of one frame, which play some parts; returns the bars that it ended. `may_be_none` saves the frame where
     /// there are none: thirty columns cross into Python no faster without rows. `done` gets what [`PushStream::_take_back`]
     /// takes.
     fn _push<'py>(
         &self,
         py: Python<'py>,
         parts: Vec<String>,
-        frame: PyDataFrame,
+        columns: Vec<PySeries>,
         may_be_none: bool,
         done: &Bound<'_, PyList>,
     ) -> PyResult<Option<Frame<'py>>> {
+        let columns = columns.into_iter().map(|column| column.0.into_column()).collect();
         let (push, bars) = py.detach(|| {
+            let frame = DataFrame::new_infer_height(columns).map_err(FrameError::from)?;
             let mut live = self.0.lock().map_err(broken)?;
             let is_first = matches!(live.state, State::New);
-            let bars = live.with(&parts, &frame.0, |bars| {
-                let ended = bars.push(&frame.0)?;
+            let bars = live.with(&parts, &frame, |bars| {
+                let ended = bars.push(&frame)?;
                 if ended == 0 && may_be_none { Ok(None) } else { bars.take().map(Some) }
             })?;
             let bars = bars.or_else(|| live.owed.as_ref().map(DataFrame::clear));

@@ -79,19 +79,23 @@ impl GroupedBars {
         self.begin_push();
         let result = match (known, frame) {
             (Some(group), _) => self.push_to_group(trade, group),
-            (None, None) => return Ok(None),
-            (None, Some(frame)) => self.push_to_new_group(trade, frame),
+            (None, Some(frame)) => {
+                self.groups.assign(frame).and_then(|groups| self.push_to_new_group(trade, groups.first()))
+            }
+            (None, None) => match self.groups.add(key) {
+                Ok(None) => return Ok(None),
+                added => added.and_then(|group| self.push_to_new_group(trade, group.as_ref())),
+            },
         };
         self.end_push(result.map(|()| 1))?;
         Ok(Some(self.outbox.len()))
     }
 
     #[cold]
-    fn push_to_new_group(&mut self, trade: &Trade, key: &DataFrame) -> Result<(), FrameError> {
-        let group = self.groups.assign(key)?.first().copied();
+    fn push_to_new_group(&mut self, trade: &Trade, group: Option<&IdxSize>) -> Result<(), FrameError> {
         self.check_groups()?;
         self.machines.grow(self.groups.len());
-        self.push_to_group(trade, group.ok_or_else(|| FrameError("the trade has no key".to_owned()))?)
+        self.push_to_group(trade, *group.ok_or_else(|| FrameError("the trade has no key".to_owned()))?)
     }
 
     fn push_to_group(&mut self, trade: &Trade, group: IdxSize) -> Result<(), FrameError> {
