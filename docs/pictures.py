@@ -144,6 +144,49 @@ def range_and_time(_colours: Colours) -> Chart:
     return alt.vconcat(top, bottom, spacing=18)
 
 
+def bars_of_activity(colours: Colours) -> Chart:
+    """The same day in bars that close by the clock and by what was traded."""
+    return _kinds([rb.Time("40m"), rb.Ticks(13_000), rb.Volume(430)], colours)
+
+
+def bars_of_moves(colours: Colours) -> Chart:
+    """The same day in bars that close by the sides of trades and by the price."""
+    return _kinds([rb.Imbalance(target=13_000, span=20), rb.HighLow(440), rb.Range(320)], colours)
+
+
+def _kinds(rules: list[Any], colours: Colours) -> Chart:
+    """
+    A day in bars of each rule, one below the other: boxes from the first trade of a bar to its last, over the prices.
+
+    Narrow, so that two stand side by side on a screen, and one alone on a phone.
+    """
+    trades, ends = day(), [DAY, DAY + timedelta(days=1)]
+    path = trades.group_by_dynamic("timestamp", every="2m").agg(pl.last("price"))
+    across = alt.Scale(
+        type="utc", domain=[alt.DateTime(year=t.year, month=t.month, date=t.day, utc=True) for t in ends]
+    )
+    up = alt.Scale(domain=[trades["price"].min(), trades["price"].max()], zero=False, nice=False)
+    panels: list[Chart] = []
+    for rule in rules:
+        bars = trades.rangebar.bars(rule, features=[], include_incomplete=True)
+        rose = pl.when(pl.col("close") >= pl.col("open")).then(pl.lit(UP)).otherwise(pl.lit(DOWN))
+        boxes = bars.select("open_time", "close_time", "low", "high", colour=rose)
+        is_last = rule is rules[-1]
+        hours = [f"2024-01-01T{hour:02}:00Z" for hour in range(0, 24, 6)]
+        axis = alt.Axis(format="%H:%M", values=hours, labels=is_last, labelFlush=False)
+        x = alt.X("open_time:T", title="time (UTC)" if is_last else None, scale=across, axis=axis)
+        y = alt.Y("low:Q", title=None, scale=up, axis=alt.Axis(tickCount=3, format=",.0f"))
+        box = alt.Chart(_naive(boxes)).mark_rect(opacity=0.45, strokeWidth=0.7, stroke=colours.text)
+        line = alt.Chart(_naive(path)).mark_line(color=colours.text, strokeWidth=0.8, opacity=0.8)
+        panels.append(
+            alt.layer(
+                box.encode(x=x, x2="close_time", y=y, y2="high", color=alt.Color("colour:N", scale=None)),
+                line.encode(x=alt.X("timestamp:T"), y=alt.Y("price:Q")),
+            ).properties(title=f"{rule}: {bars.height} bars", width=262, height=112)
+        )
+    return alt.vconcat(*panels, spacing=10)
+
+
 def data_flow(colours: Colours) -> Chart:
     """The input, the one machine in the middle, and the output."""
     columns = {"in": (0.0, 200.0), "core": (258.0, 402.0), "out": (460.0, 660.0)}
@@ -426,6 +469,8 @@ PICTURES = {
     "range_bar": range_bar,
     "bars_over_trades": bars_over_trades,
     "range_and_time": range_and_time,
+    "bars_of_activity": bars_of_activity,
+    "bars_of_moves": bars_of_moves,
     "data_flow": data_flow,
     "reading": reading,
     "architecture": architecture,

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import polars as pl
 
+from rangebar_polars._bars.amount_rules import Time
 from rangebar_polars._bars.lookback import Lookback
 from rangebar_polars._bars.old_names import IN_ONE_LINE, named_anew
 from rangebar_polars._bars.request import PARTS, Request, Threshold
@@ -117,7 +118,7 @@ def get_range_bars(
     **options: Unpack[BarsInOneLine],
 ) -> pl.DataFrame | pl.LazyFrame:
     """
-    Range bars of a symbol that closed from one day to another: trades are fetched, verified, kept, and made into bars.
+    Bars of a symbol that closed from one day to another: trades are fetched, verified, kept, and made into bars.
 
     Trades that your lake does not have yet are fetched from the venue (:meth:`Lake.fetch`) and kept. The result is
     always that of all trades of the venue, whatever the lake held before. If some cannot be had, it is an error that
@@ -131,8 +132,8 @@ def get_range_bars(
         Days or times in UTC, as texts in ISO 8601 or as objects. A day as the end is that whole day; a time as the end
         is not included.
     threshold_dbps
-        The threshold in tenths of a basis point, or a rule such as :class:`Range`: 250 closes a bar after a move of
-        0.25 % from its open.
+        The threshold in decimal basis points: 250 closes a bar after a move of 0.25 % from its open. Or any other rule,
+        such as ``rb.Volume(50)`` or ``rb.Imbalance(target=1_000, span=20)``.
     venue
         As for :meth:`Lake.fetch`.
     lake
@@ -180,6 +181,10 @@ def get_range_bars(
     With `include_orphans`, the bar that a reset ends is there if its period is over at the end of the range. A bar that
     a gap ends is known from the first trade after the gap: if that comes after the last day, the bar is not there yet.
 
+    A bar of :class:`Time` is there as soon as its window is over; with `max_gap` it is known from the next trade, as
+    the bar that a gap ends. A reset comes first: the last bar of a month is one that a reset ended, so ask for
+    `include_orphans`, or for `reset=None`, with which bars of whole windows begin where the range does.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
@@ -190,8 +195,13 @@ def get_range_bars(
     ...         bars = rb.get_range_bars(
     ...             "BTCUSDT", "2024-01-01", "2024-01-01", 250, lake=folder + "/lake", base=venue.base
     ...         )
+    ...         hours = rb.get_range_bars(
+    ...             "BTCUSDT", "2024-01-01", "2024-01-01", rb.Time("1h"), lake=folder + "/lake", fetch="never"
+    ...         )
     >>> bars.height > 10, bars["close_time"].dt.date().unique().to_list()
     (True, [datetime.date(2024, 1, 1)])
+    >>> hours.height
+    24
     """
     source: dict[str, Any] = {"venue": venue, "lake": lake, "fetch": fetch, "on_missing": on_missing}
     source |= {"reset": reset, "base": base, "checksums": checksums, "accept": accept, "progress": progress}
@@ -213,7 +223,7 @@ def get_n_range_bars(
     **options: Unpack[OneLineOptions],
 ) -> pl.DataFrame:
     """
-    Exactly the last `n` range bars of a symbol that closed before a time.
+    Exactly the last `n` bars of a symbol that closed before a time.
 
     Periods are read backwards, each fetched as :func:`get_range_bars` does, until there are enough bars: nothing is
     estimated.
@@ -315,15 +325,19 @@ class _Asked:
     def bars(self, threshold_dbps: Threshold, begin: dt.datetime, until: dt.datetime) -> pl.LazyFrame:
         """The bars that closed in a range whose trades are there."""
         first, request = self._first(begin), self._request(threshold_dbps)
-        ahead = until
-        if request.include_orphans and not request.include_incomplete:
+        ahead, windows = until, _windows(request)
+        if (request.include_orphans or windows) and not request.include_incomplete:
             # What ends a bar is known from a later trade, and the last day is there as a whole.
             ahead = midnight(day_before(until)) + _DAY if until.date() == day_before(until) else until
         trades = self.lake.trades(self.symbol, first, ahead, venue=self.venue).drop("venue", "symbol", "date")
-        forming = request.include_incomplete or (request.include_orphans and self.reset is not None)
+        forming = request.include_incomplete or (request.include_orphans and self.reset is not None) or bool(windows)
         bars = without_row_numbers(scan_bars(trades, replace(request, include_incomplete=forming)), trades)
+        if windows and request.max_gap is None:
+            bars = self._with_the_last_windows(bars, ahead, windows)
         if request.include_orphans:
-            bars = self._with_the_last_orphans(bars, ahead, include_incomplete=request.include_incomplete)
+            bars = self._with_the_last_orphans(bars, ahead)
+        if forming and not request.include_incomplete:
+            bars = bars.filter(pl.col("close_reason") != "end")
         if first < begin:
             bars = bars.filter(pl.col("close_time") >= begin)
         return bars if ahead == until else bars.filter(pl.col("close_time") < until)
@@ -333,17 +347,28 @@ class _Asked:
         names = {part: part for part in PARTS.values()}
         return replace(Request.of(threshold_dbps, reset=self.reset, **self.options), names=names)
 
-    def _with_the_last_orphans(
-        self, bars: pl.LazyFrame, until: dt.datetime, *, include_incomplete: bool
-    ) -> pl.LazyFrame:
+    def _with_the_last_orphans(self, bars: pl.LazyFrame, until: dt.datetime) -> pl.LazyFrame:
         """The bars with those that still form although their period is over: the reset has ended them."""
-        reason = pl.col("close_reason")
-        if self.reset is not None:
-            period = midnight(period_start(min(until, dt.datetime.now(dt.UTC)).date(), self.reset))
-            is_over = (reason == "end") & (pl.col("close_time") < period)
-            kept = pl.lit("reset", dtype=bars.collect_schema()["close_reason"])
-            bars = bars.with_columns(close_reason=pl.when(is_over).then(kept).otherwise(reason))
-        return bars if include_incomplete else bars.filter(reason != "end")
+        return bars if self.reset is None else _ended(bars, "reset", self._is_of_a_period_before(until))
+
+    def _with_the_last_windows(
+        self, bars: pl.LazyFrame, until: dt.datetime, windows: Mapping[str | None, str]
+    ) -> pl.LazyFrame:
+        """The bars with those that still form although their window of time is over; a reset would come first."""
+        now = min(until, dt.datetime.now(dt.UTC))
+        for rule, every in windows.items():
+            is_over = pl.col("open_time").dt.truncate(every).dt.offset_by(every) <= now
+            if rule is not None:
+                is_over &= pl.col("rule") == rule
+            if self.reset is not None:
+                is_over &= ~self._is_of_a_period_before(until)
+            bars = _ended(bars, "time", is_over)
+        return bars
+
+    def _is_of_a_period_before(self, until: dt.datetime) -> pl.Expr:
+        """Whether a bar is of a period that is over at a time."""
+        period = period_start(min(until, dt.datetime.now(dt.UTC)).date(), self.reset)
+        return pl.col("close_time") < midnight(period)
 
     def provide(self, begin: dt.datetime, until: dt.datetime, *, to_the_first: bool = False) -> bool:
         """
@@ -413,6 +438,20 @@ class _Asked:
         if self.on_missing == "raise":
             raise MissingTradesError(msg, [(one.first, one.last) for one in missing])
         warnings.warn(msg, RangeBarWarning, stacklevel=5)
+
+
+def _windows(request: Request) -> dict[str | None, str]:
+    """The lengths of the windows of time that end bars, by what the column `rule` says of them, if there is one."""
+    if isinstance(request.rules, dict):
+        return {None: request.rules["every"]} if request.rules["rule"] == "time" else {}
+    return {str(Time(form["every"])): form["every"] for form in request.rules if form["rule"] == "time"}
+
+
+def _ended(bars: pl.LazyFrame, reason: str, is_over: pl.Expr) -> pl.LazyFrame:
+    """The bars with a reason for those that still form although something has ended them."""
+    old = pl.col("close_reason")
+    kept = pl.lit(reason, dtype=bars.collect_schema()["close_reason"])
+    return bars.with_columns(close_reason=pl.when((old == "end") & is_over).then(kept).otherwise(old))
 
 
 def default_lake() -> Path:

@@ -33,12 +33,22 @@ from rangebar_polars._common.parameters import (
 from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, Reset, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["BarColumn", "BarOptions", "BreakOptions", "FeatureOptions", "Request", "Threshold"]
+__all__ = [
+    "RULES",
+    "BarColumn",
+    "BarOptions",
+    "BreakOptions",
+    "FeatureOptions",
+    "Request",
+    "Threshold",
+    "as_rule",
+    "plain",
+]
 
 Threshold = int | BarRule
 """A rule that closes bars, as a user writes it: a plain integer is a range in decimal basis points."""
 
-_RULES: dict[str, type[BarRule]] = {
+RULES: dict[str, type[BarRule]] = {
     "range": Range,
     "high_low": HighLow,
     "cusum": Cusum,
@@ -205,18 +215,18 @@ class Request:
 def _rules(value: Threshold | Sequence[Threshold], price_decimals: int) -> dict[str, Any] | list[dict[str, Any]]:
     """One rule, or a list of different ones."""
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return _rule(value, price_decimals).form
-    rules = [_rule(rule, price_decimals) for rule in value]
+        return as_rule(value, price_decimals).form
+    rules = [as_rule(rule, price_decimals) for rule in value]
     if not rules:
         raise RangeBarError("`threshold_dbps` must contain at least one threshold, got an empty list: name one")
     for position, rule in enumerate(rules):
         if rule in rules[:position]:
-            msg = f"`threshold_dbps` must not contain {_plain(rule)} twice: name each threshold once"
+            msg = f"`threshold_dbps` must not contain {plain(rule)} twice: name each threshold once"
             raise RangeBarError(msg)
     return [rule.form for rule in rules]
 
 
-def _rule(threshold: object, price_decimals: int) -> BarRule:
+def as_rule(threshold: object, price_decimals: int) -> BarRule:
     """A rule, or the one that a plain integer means; its numbers are rounded as they are taken."""
     if not isinstance(threshold, BarRule):
         return Range(_internal.check_threshold(threshold))
@@ -226,7 +236,7 @@ def _rule(threshold: object, price_decimals: int) -> BarRule:
     return threshold.rounded(price_decimals)
 
 
-def _plain(rule: BarRule) -> Threshold:
+def plain(rule: BarRule) -> Threshold:
     """The integer that means the same, if there is one."""
     return rule.dbps if isinstance(rule, Range) and rule.dbps is not None else rule
 
@@ -234,9 +244,9 @@ def _plain(rule: BarRule) -> Threshold:
 def _thresholds(rules: dict[str, Any] | list[dict[str, Any]]) -> Threshold | list[Threshold]:
     """Rules as a user would write them."""
     if isinstance(rules, list):
-        return [_plain(_of_form(rule)) for rule in rules]
-    return _plain(_of_form(rules))
+        return [plain(_of_form(rule)) for rule in rules]
+    return plain(_of_form(rules))
 
 
 def _of_form(form: dict[str, Any]) -> BarRule:
-    return _RULES[form["rule"]].of_form(form)
+    return RULES[form["rule"]].of_form(form)

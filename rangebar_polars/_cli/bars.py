@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console, RenderableType
 
 from rangebar_polars._cli.answer import Answer, records
-from rangebar_polars._cli.common import COMMON, Common, OneSeries, Symbol, Venue
+from rangebar_polars._cli.common import COMMON, Common, OneSeries, Symbol, Venue, chosen_rule
 from rangebar_polars._cli.files import STDOUT, check_target, write
 from rangebar_polars._cli.parameters import AS_USUAL, BarParameters
 from rangebar_polars._cli.retries import told_retries
@@ -39,6 +39,7 @@ def bars(
     /,
     *,
     threshold_dbps: int | None = None,
+    rule: str | None = None,
     series: OneSeries | None = None,
     output: Output = None,
     venue: Venue | None = None,
@@ -62,6 +63,7 @@ def bars(
 
         rangebar-polars bars BTCUSDT 2024-01-01 2024-01-31
         rangebar-polars bars BTCUSDT 2024-01-01 2024-01-31 -o bars.parquet
+        rangebar-polars bars BTCUSDT 2024-01-10 2024-01-10 --rule "Volume(50)"
         rangebar-polars bars BTCUSDT --series base -o - | head
 
     Parameters
@@ -75,6 +77,10 @@ def bars(
     threshold_dbps
         The threshold in decimal basis points (250 is 0.25 %) [default: 250;
         with a series all that it has].
+    rule
+        Another rule that closes bars, as in Python: "Volume(50)",
+        "Imbalance(target=1000, span=20)" or 'Time("1h")'. With a series one
+        that it has.
     series
         A series of the lake, instead of parameters.
     output
@@ -100,7 +106,9 @@ def bars(
     """
     asked = parameters.given()
     asked |= _given(fetch=fetch, on_missing=on_missing, include_incomplete=include_incomplete or None)
+    chosen = chosen_rule(threshold_dbps, rule)
     said = {"symbol": symbol, "start": start, "end": end, "threshold_dbps": threshold_dbps, "series": series}
+    said |= _given(rule=rule)
     if series is not None:
         if asked:
             msg = f"a series has its parameters: leave out {listed([*map(option, asked)])}, or `--series`"
@@ -112,7 +120,7 @@ def bars(
             end,
             series=series,
             venue=venue,
-            threshold_dbps=threshold_dbps,
+            threshold_dbps=chosen,
             include_orphans=include_orphans,
         )
         return written(frame, output, said, common)
@@ -121,13 +129,14 @@ def bars(
     check_output(output, common)
     if fetch == "never":
         common.open()  # which must be there then
-    said["threshold_dbps"] = threshold = 250 if threshold_dbps is None else threshold_dbps
+    if chosen is None:
+        said["threshold_dbps"] = chosen = 250
     with told_retries(common):
         frame = get_range_bars(
             symbol,
             start,
             end,
-            threshold,
+            chosen,
             venue=venue or "binance-spot",
             lake=common.folder,
             include_orphans=include_orphans,
@@ -144,7 +153,8 @@ def n_bars(
     n: int,
     /,
     *,
-    threshold_dbps: int = 250,
+    threshold_dbps: int | None = None,
+    rule: str | None = None,
     before: str | None = None,
     max_lookback: str = "2y",
     output: Output = None,
@@ -167,6 +177,7 @@ def n_bars(
 
         rangebar-polars n-bars BTCUSDT 1000
         rangebar-polars n-bars BTCUSDT 500 --before 2024-02-01 -o last.csv
+        rangebar-polars n-bars BTCUSDT 500 --rule "Ticks(1000)"
 
     Parameters
     ----------
@@ -175,7 +186,10 @@ def n_bars(
     n
         How many bars.
     threshold_dbps
-        The threshold in decimal basis points (250 is 0.25 %).
+        The threshold in decimal basis points (250 is 0.25 %) [default: 250].
+    rule
+        Another rule that closes bars, as in Python: "Volume(50)",
+        "Imbalance(target=1000, span=20)" or 'Time("1h")'.
     before
         A day, which is included, or a time, which is not [default:
         yesterday].
@@ -197,13 +211,16 @@ def n_bars(
         Include bars that a reset or a gap ended.
     """
     check_output(output, common)
+    chosen = chosen_rule(threshold_dbps, rule)
+    if chosen is None:
+        chosen = threshold_dbps = 250
     asked = parameters.given()
     asked |= _given(fetch=fetch, checksums=checksums, base=base)
     with told_retries(common):
         frame = get_n_range_bars(
             symbol,
             n,
-            threshold_dbps,
+            chosen,
             before=before,
             max_lookback=max_lookback,
             venue=venue,
@@ -212,7 +229,7 @@ def n_bars(
             progress=common.progress,
             **asked,
         )
-    said = {"symbol": symbol, "n": n, "before": before, "threshold_dbps": threshold_dbps}
+    said = {"symbol": symbol, "n": n, "before": before, "threshold_dbps": threshold_dbps} | _given(rule=rule)
     return written(frame.lazy(), output, said, common)
 
 
@@ -242,7 +259,9 @@ def written(
 def shown_bars(rows: pl.DataFrame) -> list[RenderableType]:
     """The first bars and the last ones."""
     is_wide = Console().width >= _WIDE
-    several = [name for name in ("symbol", "threshold_dbps") if name in rows.columns and rows[name].n_unique() > 1]
+    several = [
+        name for name in ("symbol", "threshold_dbps", "rule") if name in rows.columns and rows[name].n_unique() > 1
+    ]
     times = ["open_time", "close_time"] if is_wide else ["close_time"]
     numbers = ["open", "high", "low", "close"] + ["volume"] * (is_wide or not several)
     more = [name for name in ("agg_record_count", "ofi") if is_wide and name in rows.columns]

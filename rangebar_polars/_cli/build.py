@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from rangebar_polars._bars.request import Threshold
+from rangebar_polars._bars.written_rules import rule_of_text
 from rangebar_polars._cli.answer import Answer, Code
-from rangebar_polars._cli.common import COMMON, Common, ManySeries, Symbols, Thresholds, Venue
+from rangebar_polars._cli.common import COMMON, Common, ManySeries, Rules, Symbols, Thresholds, Venue
 from rangebar_polars._cli.parameters import AS_USUAL, BarParameters
 from rangebar_polars._cli.tables import count, line, table
 from rangebar_polars._lake.build import BuildReport
@@ -24,6 +26,7 @@ def build(
     *,
     series: ManySeries | None = None,
     threshold_dbps: Thresholds | None = None,
+    rule: Rules | None = None,
     venue: Venue | None = None,
     workers: int | None = None,
     lock_seconds: float = 0.0,
@@ -41,6 +44,7 @@ def build(
 
         rangebar-polars build --threshold-dbps 100 250
         rangebar-polars build --series fast --threshold-dbps 25 --reset 1d
+        rangebar-polars build --series flow --rule "Volume(50)" "Ticks(1000)"
         rangebar-polars build
 
     Parameters
@@ -49,11 +53,15 @@ def build(
         Some symbols; by default all.
     series
         The series to build, one or several [default: all that are defined;
-        base, if thresholds are given].
+        base, if thresholds or rules are given].
     threshold_dbps
         Thresholds in decimal basis points (250 is 0.25 %), all built in one
         pass: with the parameters of bars they define the series, if it is
         not there.
+    rule
+        Other rules that close bars, beside thresholds or alone, as in
+        Python: "Volume(50)", "Imbalance(target=1000, span=20)" or
+        'Time("1h")'.
     venue
         A venue; by default all.
     workers
@@ -64,7 +72,8 @@ def build(
         Say what would be built, and build nothing.
     """
     lake = common.open()
-    names = _series(lake, series, threshold_dbps, parameters.given(), dry_run=dry_run)
+    rules: list[Threshold] = [*(threshold_dbps or ()), *map(rule_of_text, rule or ())]
+    names = _series(lake, series, rules, parameters.given(), dry_run=dry_run)
     reports = [
         lake.build(
             name,
@@ -94,14 +103,14 @@ def build(
 
 
 def _series(
-    lake: Lake, names: list[str] | None, thresholds: list[int] | None, given: dict[str, Any], *, dry_run: bool
+    lake: Lake, names: list[str] | None, rules: list[Threshold], given: dict[str, Any], *, dry_run: bool
 ) -> list[str]:
     """The series that are meant; a new one is defined first."""
     there = Layout(lake.path).series()
-    if thresholds is None:
+    if not rules:
         if given:
             raise RangeBarError(
-                "a series is defined by its thresholds: give `--threshold-dbps` with the other parameters"
+                "a series is defined by its thresholds: give `--threshold-dbps`, or `--rule`, with the other parameters"
             )
         if not names and not there:
             raise RangeBarError("the lake has no series yet: define one with `--threshold-dbps`, such as 100 250")
@@ -112,7 +121,7 @@ def _series(
     if dry_run and name not in there:
         msg = f"the series {name!r} is not defined yet: leave out `--dry-run`, and it is, or name one that is"
         raise RangeBarError(msg)
-    lake.series(name, threshold_dbps=thresholds, **given)
+    lake.series(name, threshold_dbps=rules, **given)
     return [name]
 
 

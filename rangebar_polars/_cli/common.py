@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Annotated, Final, TypeAlias
 from cyclopts import Group, Parameter
 from cyclopts.completion import CompletionContext
 
+from rangebar_polars._bars.request import Threshold
+from rangebar_polars._bars.written_rules import rule_of_text
 from rangebar_polars._common.messages import shown_path
 from rangebar_polars._lake.lake import Lake
 from rangebar_polars._lake.layout import Layout
@@ -26,10 +29,12 @@ __all__ = [
     "ManySeries",
     "Names",
     "OneSeries",
+    "Rules",
     "Symbol",
     "Symbols",
     "Thresholds",
     "Venue",
+    "chosen_rule",
     "to_build",
 ]
 
@@ -59,7 +64,14 @@ def _venues_there(context: CompletionContext) -> list[str]:
     return sorted({venue for venue, _ in _layout_of(context).instruments()})
 
 
+def _rules_in(_hint: object, text: str, *, delimiter: str | None = None) -> list[str]:
+    """The rules that a variable of the environment holds, which have spaces only within brackets."""
+    del delimiter
+    return re.split(r"\s+(?![^()]*\))", text.strip())
+
+
 Thresholds: TypeAlias = Annotated[list[int], Parameter(consume_multiple=True)]
+Rules: TypeAlias = Annotated[list[str], Parameter(consume_multiple=True, env_var_split=_rules_in)]
 Names: TypeAlias = Annotated[list[str], Parameter(consume_multiple=True)]
 Symbols: TypeAlias = Annotated[list[str], Parameter(consume_multiple=True, completer=_symbols_there)]
 Symbol: TypeAlias = Annotated[str, Parameter(completer=_symbols_there)]
@@ -109,6 +121,15 @@ class Common:
     def open_or_make(self) -> Lake:
         """The lake that is there, or a new one."""
         return Lake(self.folder)
+
+
+def chosen_rule(threshold_dbps: int | None, rule: str | None) -> Threshold | None:
+    """The one rule that is meant, if one is."""
+    if rule is None:
+        return threshold_dbps
+    if threshold_dbps is not None:
+        raise RangeBarError("a threshold is a rule: give `--threshold-dbps` or `--rule`, not both")
+    return rule_of_text(rule)
 
 
 def to_build(lake: Lake) -> str:

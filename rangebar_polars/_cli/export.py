@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from rangebar_polars._cli.answer import Answer
 from rangebar_polars._cli.bars import check_output, written
-from rangebar_polars._cli.common import COMMON, Common, Names, OneSeries, Symbols, Venue
+from rangebar_polars._cli.common import COMMON, Common, Names, OneSeries, Symbols, Venue, chosen_rule
 from rangebar_polars._common.messages import listed
 from rangebar_polars.exceptions import RangeBarError
 
@@ -28,6 +28,7 @@ def export(
     end: str | None = None,
     series: OneSeries = "base",
     threshold_dbps: int | None = None,
+    rule: str | None = None,
     venue: Venue | None = None,
     columns: Names | None = None,
     include_orphans: bool = False,
@@ -63,6 +64,8 @@ def export(
         The series of the bars.
     threshold_dbps
         One of its thresholds; by default all.
+    rule
+        One of its rules, as its bars name it: "Volume(50)" or 'Time("1h")'.
     venue
         The venue, if symbols are on several.
     columns
@@ -71,14 +74,14 @@ def export(
         Include bars that a reset or a gap ended.
     to
         A program that reads bars in its own form: for backtesting.py, CSV of
-        one symbol and one threshold.
+        one symbol and one threshold or rule.
     """
     check_output(output, common)
     lake = common.open()
     if what == "trades":
-        if to is not None or threshold_dbps is not None or include_orphans:
+        if to is not None or threshold_dbps is not None or rule is not None or include_orphans:
             raise RangeBarError(
-                "trades have no `--to`, no `--threshold-dbps` and no `--include-orphans`: leave them out"
+                "trades have no `--to`, no `--threshold-dbps`, no `--rule` and no `--include-orphans`: leave them out"
             )
         frame = lake.trades(symbols, start, end, venue=venue, columns=columns)
     else:
@@ -88,7 +91,7 @@ def export(
             end,
             series=series,
             venue=venue,
-            threshold_dbps=threshold_dbps,
+            threshold_dbps=chosen_rule(threshold_dbps, rule),
             include_orphans=include_orphans,
         )
         unknown = [name for name in columns or () if name not in frame.collect_schema()]
@@ -112,7 +115,8 @@ def _for_backtesting(bars: pl.LazyFrame, output: str, columns: list[str] | None)
     groups = bars.select(keys).unique().collect(engine="streaming").sort(keys)
     if groups.height > 1:
         told = ", ".join(" ".join(map(str, row)) for row in groups.head(5).iter_rows())
-        msg = f"backtesting.py reads one symbol and one threshold, got {told}: name one symbol, and `--threshold-dbps`"
+        which = "`--rule`" if "rule" in keys else "`--threshold-dbps`"
+        msg = f"backtesting.py reads one symbol and one threshold, got {told}: name one symbol, and {which}"
         raise RangeBarError(msg)
     wanted = [pl.col(name).alias(other) for name, other in _FOR_BACKTESTING.items()]
     return bars.select(pl.col("close_time").dt.replace_time_zone(None), *wanted, *(columns or ())).sort(

@@ -19,7 +19,7 @@ ResetOrNone: TypeAlias = Literal["1d", "1w", "1mo", "1y", "none"]
 @Parameter(name="*", group=_OF_BARS)
 @dataclass(frozen=True, kw_only=True)
 class BarParameters:
-    """What bars are made of, beside their thresholds; None if it is not given."""
+    """What bars are made of, beside their thresholds and rules; None if it is not given."""
 
     reset: Annotated[ResetOrNone | None, Parameter(help="The periods with which bars begin anew [default: 1mo].")] = (
         None

@@ -10,8 +10,7 @@ from typing import Unpack
 
 import polars as pl
 
-from rangebar_polars._bars.request import PARTS, BarOptions, Request, Threshold
-from rangebar_polars._bars.rules import BarRule, Range
+from rangebar_polars._bars.request import PARTS, BarOptions, Request, Threshold, as_rule, plain
 from rangebar_polars._common.messages import cut, listed, shown
 from rangebar_polars._common.parameters import (
     check_choice,
@@ -235,14 +234,14 @@ class LakeBars(OpenedLake):
         bars = bars_of(self._layout, wanted, found, forming, start=first, end=last, include_orphans=include_orphans)
         if threshold_dbps is None:
             return bars
+        rule = as_rule(threshold_dbps, wanted.request.price_decimals)
         thresholds = wanted.request.parameters["threshold_dbps"]
-        if threshold_dbps not in (thresholds if isinstance(thresholds, list) else [thresholds]):
+        if plain(rule) not in (thresholds if isinstance(thresholds, list) else [thresholds]):
             msg = f"the series {series!r} has no threshold {shown(threshold_dbps)}: it has {thresholds}"
             raise RangeBarError(msg)
         if "threshold_dbps" in bars.collect_schema():
-            return bars.filter(pl.col("threshold_dbps") == threshold_dbps)
+            return bars.filter(pl.col("threshold_dbps") == plain(rule))
         # Several rules of which not all are thresholds: a column says which one made a bar.
-        rule = threshold_dbps if isinstance(threshold_dbps, BarRule) else Range(threshold_dbps)
         return bars.filter(pl.col("rule") == str(rule))
 
     @contextmanager

@@ -15,6 +15,7 @@ __all__ = ["TIME_COLUMNS", "check_dtypes"]
 TIME_COLUMNS: Final = (*TIMES, "high_time", "low_time")
 _WHOLE: Final = (*IDS, "individual_trade_count", "agg_record_count", "threshold_dbps")
 _NUMBERS: Final = (*PRICES, "volume", "turnover", "vwap", *SIDES)
+_WORDS: Final = {"close_reason": "reasons", "rule": "rules"}
 _TEXT: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -32,10 +33,10 @@ def check_dtypes(schema: pl.Schema, time_unit: TimeUnit | None) -> None:
         if name in _WHOLE and not dtype.is_integer():
             msg = f'column `{name}` must be an integer, got {dtype}: cast it, as in pl.col("{name}").cast(pl.Int64)'
             raise RangeBarError(msg)
-        if name == "close_reason" and not isinstance(dtype, _TEXT):
+        if name in _WORDS and not isinstance(dtype, _TEXT):
             msg = (
-                f"column `close_reason` must be String, Categorical or Enum, got {dtype}: "
-                "rename it if it holds no reasons"
+                f"column `{name}` must be String, Categorical or Enum, got {dtype}: "
+                f"rename it if it holds no {_WORDS[name]}"
             )
             raise RangeBarError(msg)
     _check_clock(schema, time_unit)

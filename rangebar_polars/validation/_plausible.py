@@ -11,10 +11,11 @@ import polars as pl
 from rangebar_polars._common.instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._typing import TimeUnit
 from rangebar_polars.validation._bounds import TIMES
+from rangebar_polars.validation._closed import Closed
 from rangebar_polars.validation._report import Check
 from rangebar_polars.validation._rules import Rule, finite
 
-__all__ = ["calendar", "overshoot", "unknown_clock", "unknown_threshold"]
+__all__ = ["NEAR", "calendar", "overshoot", "unknown_clock"]
 
 _FIRST: Final = datetime(1980, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -31,7 +32,7 @@ away, the prices of two symbols in one group mostly more than 100 %.
 """
 
 _IN_OUR_DAYS: Final = "lies between 1980 and 2200"
-_NEAR: Final = f"a closed bar ends within {_MOST_THRESHOLDS} thresholds, or {_MOST_OF_OPEN:.1%}, of its open"
+NEAR: Final = f"a closed bar ends within {_MOST_THRESHOLDS} thresholds, or {_MOST_OF_OPEN:.1%}, of its open"
 
 
 def calendar(bars: pl.DataFrame, time_unit: TimeUnit | None) -> Iterator[Rule]:
@@ -79,23 +80,15 @@ def _unit(schema: pl.Schema, name: str, time_unit: TimeUnit | None) -> TimeUnit 
     return None if dtype is None else time_unit
 
 
-def overshoot(closed: pl.Expr, threshold_dbps: pl.Expr) -> Rule:
-    """A closed bar ends near its threshold: prices move by small steps from trade to trade."""
-    opened, close = finite("open"), finite("close")
-    most = pl.max_horizontal(threshold_dbps.cast(pl.Float64) * (_MOST_THRESHOLDS / 100_000), pl.lit(_MOST_OF_OPEN))
-    far = pl.when(closed & (opened > 0)).then((close - opened).abs() > opened * most)
+def overshoot(closed: Closed, column: str, moved: pl.Expr, threshold: pl.Expr) -> Rule:
+    """A closed bar ends near its threshold, a share of its open: prices move by small steps from trade to trade."""
+    opened = finite("open")
+    most = pl.max_horizontal(threshold * _MOST_THRESHOLDS, pl.lit(_MOST_OF_OPEN))
+    far = pl.when(opened > 0).then(moved > opened * most)
     remedy = (
         "the price jumped from one trade to the next: several symbols or markets in one group (name their column in "
         "`by`), bad prints (filter them out first), prices in two units, bars of another threshold, or a night or "
         "weekend without trades (`max_gap` or `reset` ends the bar there)"
     )
-    return Rule("overshoot", "close", far, _NEAR, remedy)
-
-
-def unknown_threshold() -> Iterator[Check]:
-    """What the report says if the threshold is unknown."""
-    for check, holds in {
-        "threshold": "the last trade of a closed bar touched the threshold",
-        "overshoot": _NEAR,
-    }.items():
-        yield Check(check, "close", None, None, 0.0, f"{holds}: not judged, give `threshold_dbps`")
+    holds = NEAR if closed.name is None else f"{NEAR} ({closed.name})"
+    return closed.if_closed("overshoot", column, far, holds, remedy)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from math import inf
 from typing import Final
 
 import polars as pl
 
+from rangebar_polars._bars.request import Threshold
 from rangebar_polars._typing import TimeUnit
 from rangebar_polars.validation._bounds import IDS, PRICES, SIDES, TIMES, bounds
+from rangebar_polars.validation._closed import Closed, closed_bars
+from rangebar_polars.validation._closing import closing, not_judged
 from rangebar_polars.validation._forward import within
-from rangebar_polars.validation._plausible import calendar, overshoot, unknown_clock, unknown_threshold
+from rangebar_polars.validation._plausible import calendar, unknown_clock
 from rangebar_polars.validation._report import Check
 from rangebar_polars.validation._rules import Rule, any_number, finite, not_all
 
@@ -33,13 +35,13 @@ def structure(
     keys: Sequence[str],
     other_keys: Sequence[str],
     features: Sequence[str],
-    threshold_dbps: int | None,
+    threshold_dbps: Threshold | None,
     time_unit: TimeUnit | None,
     price_decimals: int,
     min_bars: int,
 ) -> list[Check]:
     """All structural checks; only columns that exist are judged."""
-    threshold = _threshold(bars.schema, threshold_dbps)
+    of_rules = closed_bars(bars, threshold_dbps, keys=keys, price_decimals=price_decimals, time_unit=time_unit)
     rules = [
         *_nulls(bars.schema, features),
         *_infinities(bars.schema, features),
@@ -49,7 +51,7 @@ def structure(
         *_times(bars.schema, keys),
         *calendar(bars, time_unit),
         *_ids(bars.schema, keys),
-        *_ends(bars.schema, keys, threshold, price_decimals),
+        *_ends(bars.schema, keys, of_rules),
     ]
     measures = [measure for number, rule in enumerate(rules) for measure in rule.measures(number)]
     distinct = [pl.col(name).n_unique().alias(f"key_{name}") for name in other_keys]
@@ -61,7 +63,7 @@ def structure(
         *(_one_group(name, measured[f"key_{name}"]) for name in other_keys),
         *(rule.verdict(number, measured) for number, rule in enumerate(rules)),
         *unknown_clock(bars.schema, time_unit),
-        *(unknown_threshold() if threshold is None else ()),
+        *not_judged(of_rules),
         *(_varies(name, measured[f"feature_{name}"], measured[f"count_{name}"]) for name in features),
     ]
 
@@ -89,7 +91,7 @@ def _varies(name: str, distinct: int, count: int) -> Check:
 
 def _nulls(schema: pl.Schema, features: Sequence[str]) -> Iterator[Rule]:
     required = (*TIMES, *PRICES, "volume", "turnover", "vwap", "individual_trade_count", "agg_record_count", *IDS)
-    for name in (*required, "close_reason", "threshold_dbps"):
+    for name in (*required, "close_reason", "threshold_dbps", "rule"):
         if name in schema:
             yield Rule("nulls", name, pl.col(name).is_null(), f"`{name}` has a value", _REBUILD)
     sides = [name for name in SIDES if name in schema]
@@ -161,7 +163,7 @@ def _times(schema: pl.Schema, keys: Sequence[str]) -> Iterator[Rule]:
     if "open_time" not in schema:
         return
     opened = pl.col("open_time")
-    remedy = f"{unsorted}; bars of several thresholds overlap as well"
+    remedy = f"{unsorted}; bars of several thresholds or rules overlap as well"
     yield Rule("time_order", "open_time", opened < before, "a bar opens after the last one has closed", remedy)
     yield Rule("time_in_bar", "close_time", opened > close, "open_time <= close_time", _REBUILD)
     for name in ("high_time", "low_time"):
@@ -202,46 +204,13 @@ def _id(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Int128)
 
 
-def _threshold(schema: pl.Schema, threshold_dbps: int | None) -> pl.Expr | None:
-    """The threshold of each bar, if it is known."""
-    if "threshold_dbps" in schema:
-        return pl.col("threshold_dbps")
-    return None if threshold_dbps is None else pl.lit(threshold_dbps)
-
-
-def _ends(schema: pl.Schema, keys: Sequence[str], threshold: pl.Expr | None, price_decimals: int) -> Iterator[Rule]:
-    reason = pl.col("close_reason").cast(pl.String)
+def _ends(schema: pl.Schema, keys: Sequence[str], rules: Sequence[Closed]) -> Iterator[Rule]:
     if "close_reason" in schema:
         remedy = "these bars are still forming, and their features will change: drop them (statistics here ignore them)"
-        yield Rule("unfinished", "close_reason", reason == UNFINISHED, "the bar has ended", remedy)
-        closed = reason == "threshold"
-    else:
-        closed = pl.lit(value=True)
-    if threshold is not None:
-        short = pl.when(closed).then(_falls_short(threshold, price_decimals))
-        holds = "the last trade of a closed bar touched the threshold"
-        remedy = (
-            "the bars have another threshold or other `price_decimals`, or include orphans without a `close_reason`, "
-            f"or the price is so low that the threshold is less than {Decimal(1).scaleb(-price_decimals):f} and bars "
-            "close without any move"
-        )
-        yield Rule("threshold", "close", short, holds, remedy)
-        yield overshoot(closed, threshold)
+        forms = pl.col("close_reason").cast(pl.String) == UNFINISHED
+        yield Rule("unfinished", "close_reason", forms, "the bar has ended", remedy)
+    for closed in rules:
+        yield from closing(closed)
     told_apart = [name for name in (*keys, *TIMES, *PRICES, "volume", *IDS) if name in schema]
     broken = ~pl.struct(told_apart).is_first_distinct()
     yield Rule("duplicates", None, broken, "each bar occurs once", "drop the duplicates")
-
-
-def _falls_short(threshold_dbps: pl.Expr, price_decimals: int) -> pl.Expr:
-    """
-    Whether the close is nearer to the open than the threshold, or is no move at all.
-
-    Prices are compared in whole units of their last decimal, as the bar was built. A double holds such units exactly up
-    to 2**53; above that the last few units are lost, and as many are tolerated.
-    """
-    opened, closed = (
-        (finite(name) * 10.0**price_decimals).round(mode="half_away_from_zero").cast(pl.Int128, strict=False)
-        for name in ("open", "close")
-    )
-    distance = (opened * threshold_dbps.cast(pl.Int128) // 100_000).clip(lower_bound=1)
-    return (closed - opened).abs() < distance - opened // 2**52

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from rangebar_polars import _internal
+from rangebar_polars._bars.request import Threshold, as_rule
 from rangebar_polars._common.columns import key_columns, missing_column
 from rangebar_polars._common.frames import lazy_frame
 from rangebar_polars._common.parameters import check_features, check_flag, check_price_decimals, check_time_unit
@@ -26,7 +26,9 @@ __all__ = ["validate"]
 
 _REQUIRED: Final = ("close_time", *PRICES)
 _NO_FEATURES: Final = tuple(dict.fromkeys((*BASE, *TIME_COLUMNS)))
-_KEYS: Final = ("symbol", "threshold_dbps")
+_RULES: Final = ("threshold_dbps", "rule")
+"""Columns that say which rule made a bar."""
+_KEYS: Final = ("symbol", *_RULES)
 """Columns that are keys in any position."""
 _ORDER: Final = ("group_keys", "time_order")
 """Checks without which "the next bar" means nothing."""
@@ -38,7 +40,7 @@ def validate(
     by: By = None,
     features: Sequence[str] | None = None,
     horizon: int = 1,
-    threshold_dbps: int | None = None,
+    threshold_dbps: Threshold | None = None,
     time_unit: TimeUnit | None = None,
     price_decimals: int = 8,
     statistics: bool = True,
@@ -51,8 +53,8 @@ def validate(
     Check bars before a model is trained on them.
 
     Structural checks compare each bar with its definition: nulls, infinities, bounds, the order of prices, times and
-    ids, sums over the sides, the threshold, the calendar. Statistical checks ask whether each feature keeps its level
-    and whether it carries information about the return that follows.
+    ids, sums over the sides, the rule that closed it, the calendar. Statistical checks ask whether each feature keeps
+    its level and whether it carries information about the return that follows.
 
     Parameters
     ----------
@@ -67,7 +69,8 @@ def validate(
     horizon
         Number of bars from a bar to the one whose close gives the forward return.
     threshold_dbps
-        Threshold of the bars, if no column has it.
+        Threshold of the bars, or their rule, such as ``rb.Volume(50)``, if no column has it: bars of a list have the
+        column `threshold_dbps` or `rule`.
     time_unit
         "ms", "us" or "ns" if times are integers; without it the calendar is not judged.
     price_decimals
@@ -138,10 +141,13 @@ def validate(
     chosen = _features(check_features(features), schema, (*keys, *other_keys))
     check_count("horizon", horizon)
     limits = check_limits(Limits(significance, max_correlation, max_forward_correlation, min_bars))
+    check_price_decimals(price_decimals)
     if threshold_dbps is not None:
-        _internal.check_threshold(threshold_dbps)
-        if "threshold_dbps" in schema:
-            raise RangeBarError("the bars have a column `threshold_dbps`: leave the parameter out")
+        as_rule(threshold_dbps, price_decimals)
+        for name in _RULES:
+            if name in schema:
+                msg = f"the bars have a column `{name}`: leave the parameter `threshold_dbps` out"
+                raise RangeBarError(msg)
     loaded = libraries() if check_flag("statistics", statistics) else None
     wanted = (*keys, *other_keys, *(name for name in _NO_FEATURES if name in schema), *chosen)
     frame = lazy.select(*dict.fromkeys(wanted)).collect()
@@ -152,7 +158,7 @@ def validate(
         features=chosen,
         threshold_dbps=threshold_dbps,
         time_unit=time_unit,
-        price_decimals=check_price_decimals(price_decimals),
+        price_decimals=price_decimals,
         min_bars=min_bars,
     )
     if loaded is not None:

@@ -92,7 +92,7 @@ def test_several_thresholds_are_keys() -> None:
     assert ("group_keys", "threshold_dbps") in failures(validate(made, statistics=False))
     mislabelled = made.with_columns(threshold_dbps=pl.col("threshold_dbps") * 2)
     assert failures(validate(mislabelled, by="threshold_dbps", statistics=False)) == {("threshold", "close")}
-    with pytest.raises(rb.RangeBarError, match="leave the parameter out"):
+    with pytest.raises(rb.RangeBarError, match="leave the parameter `threshold_dbps` out"):
         validate(made, by="threshold_dbps", threshold_dbps=50, statistics=False)
 
 

@@ -47,13 +47,13 @@ BREAKS: dict[str, tuple[Any, set[Failure]]] = {
     "duration below": (at(7, -1)("duration_us"), {("bounds", "duration_us")}),
     "no row": (at(7, 0)("agg_record_count"), {("bounds", "agg_record_count"), ("id_continuity", "agg_record_count")}),
     "volume below": (at(7, -1.0)("volume"), {("bounds", "volume"), ("sides", "volume")}),
-    "price of nothing": (at(7, 0.0)("low"), {("bounds", "low")}),
+    "price of nothing": (at(7, 0.0)("low"), {("bounds", "low"), ("touched_first", "low")}),
     "high below low": (
         [at(7, pl.col("low"))("high"), at(7, pl.col("high"))("low")],
         {("ohlc_order", name) for name in ("high", "open", "close", "vwap")},
     ),
-    "open outside": (at(7, pl.col("high") * 1.002)("open"), {("ohlc_order", "open")}),
-    "close outside": (at(7, pl.col("high") * 1.002)("close"), {("ohlc_order", "close")}),
+    "open outside": (at(7, pl.col("high") * 1.002)("open"), {("ohlc_order", "open"), ("touched_first", "low")}),
+    "close outside": (at(7, pl.col("high") * 1.002)("close"), {("ohlc_order", "close"), ("touched_first", "high")}),
     "vwap outside": (at(7, pl.col("low") * 0.9999)("vwap"), {("ohlc_order", "vwap")}),
     "sold less": (at(7, pl.col("volume"))("sell_volume"), {("sides", "volume")}),
     "turnover of one side": (at(7, pl.col("turnover") * 2)("buy_turnover"), {("sides", "turnover")}),
@@ -99,9 +99,12 @@ BREAKS: dict[str, tuple[Any, set[Failure]]] = {
     ),
     "a fall of the price": (
         [at(7, pl.col("open") * 0.9949)("close"), at(7, pl.col("open") * 0.9949)("low")],
-        {("overshoot", "close")},
+        {("overshoot", "close"), ("touched_first", "high")},
     ),
-    "still forming": (at(7, pl.lit("end"))("close_reason"), {("unfinished", "close_reason")}),
+    "still forming": (
+        at(7, pl.lit("end"))("close_reason"),
+        {("unfinished", "close_reason"), ("orphans", "close")},
+    ),
     "constant": (pl.lit(0.5).alias("ofi"), {("constant", "ofi")}),
 }
 
@@ -148,7 +151,7 @@ print(*report.filter(~pl.col("passed"))["meaning"].str.extract(r"first in row ([
 def test_a_close_that_falls_short_of_the_threshold(bars: pl.DataFrame) -> None:
     assert ("threshold", "close") in failures(structural(bars, threshold_dbps=THRESHOLD + 300))
     near = bars.with_columns(at(7, pl.col("open") * 1.0009)("close"), at(7, pl.col("open") * 1.01)("high"))
-    assert failures(structural(near)) == {("threshold", "close")}
+    assert failures(structural(near)) == {("threshold", "close"), ("touched_first", "high")}
     orphan = near.with_columns(at(7, pl.lit("reset"))("close_reason").cast(bars.schema["close_reason"]))
     assert failures(structural(orphan)) == set()
     found = row(structural(bars, threshold_dbps=None), "threshold", "close")
@@ -261,10 +264,12 @@ def test_good_prints_do_not_jump(name: str, shared: Path) -> None:
     trades = good_prints(shared, name)
     made = 0
     for dbps in (5, 10, 25, 100, 250):
-        bars = trades.select("timestamp", "price", "quantity").rangebar.bars(dbps, features=[])
-        report = validate(bars, threshold_dbps=dbps, statistics=False)
-        assert row(report, "overshoot", "close")["passed"] is not False
-        assert row(report, "calendar", "close_time")["passed"] is not False
+        of_price: list[Any] = [dbps, rb.HighLow(dbps), rb.Cusum(dbps)]
+        bars = trades.select("timestamp", "price", "quantity").rangebar.bars(of_price, features=[])
+        report = validate(bars, by="rule", statistics=False)
+        judged = report.filter(pl.col("check").is_in(["overshoot", "calendar", "threshold", "orphans", "reasons"]))
+        assert judged["passed"].all()
+        assert judged.filter(check="overshoot").height == len(of_price)
         made += bars.height
     assert made > 100
 

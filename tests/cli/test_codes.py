@@ -94,7 +94,7 @@ def test_a_file_that_is_damaged_is_a_finding(lake: rb.Lake) -> None:
         (["bars", "BTCUSDT", "yesterday", "--series", "base"], "`start` must be a date or a time"),
         (["bars", "BTCUSDT", "--series", "x"], "`rangebar-polars build --series x --threshold-dbps 250`"),
         (["bars", "BTCUSDT", "--series", "base", "--threshold-dbps", "7"], "has no threshold 7"),
-        (["build", "--reset", "1d"], "give `--threshold-dbps` with the other parameters"),
+        (["build", "--reset", "1d"], "give `--threshold-dbps`, or `--rule`, with the other parameters"),
         (["build", "--series", "a", "b", "--threshold-dbps", "7"], "give one name with `--series`"),
         (["build", "--threshold-dbps", "7"], "is there with other parameters"),
         (["build", "--threshold-dbps", "7", "7", "--series", "a"], "must not contain 7 twice"),

@@ -13,6 +13,7 @@ import pytest
 
 import rangebar_polars as rb
 from rangebar_polars import exports
+from rangebar_polars._bars.written_rules import rule_of_text
 from rangebar_polars._typing import Reset
 from tests._paths import ROOT
 from tests._reference import REFUSED
@@ -156,6 +157,35 @@ def test_stored_bars_under_the_new_names_are_the_new_bars(shared: Path, threshol
             assert ((moved[name] - new[name]).abs() <= 1e-15 * new[name].abs()).all(), name
         else:
             assert moved[name].equals(new[name]), name
+
+
+BARS_OF_MLFINLAB = {
+    *(f"get_{name}_bars" for name in ("time", "tick", "volume", "dollar")),
+    *(
+        f"get_{how}_{what}_{kind}_bars"
+        for how in ("const", "ema")
+        for what in ("tick", "volume", "dollar")
+        for kind in ("imbalance", "run")
+    ),
+    "cusum_filter",
+}
+"""What `mlfinlab.data_structures` has, and the filter of `mlfinlab.filters`."""
+
+
+def test_every_kind_of_bars_of_mlfinlab_is_a_rule() -> None:
+    kinds = [row for row in rows("From mlfinlab") if set(ticked(row[0])) & BARS_OF_MLFINLAB]
+    assert {name for row in kinds for name in ticked(row[0])} == BARS_OF_MLFINLAB
+    trades = rb.datasets.sample_trades(5_000, symbols=["BTCUSDT"])
+    made = [rule_of_text(ticked(row[1])[0]) for row in kinds]
+    assert len({str(rule) for rule in made}) == len(kinds) == 11
+    bars = trades.rangebar.bars(made, include_incomplete=True)
+    assert bars["rule"].n_unique() == len(kinds)
+    for row, rule in zip(kinds, made, strict=True):
+        for name, of in {"volume": "volume", "dollar": "turnover"}.items():
+            assert all(
+                (name in old) == (f'of="{of}"' in str(rule) or str(rule).lower().startswith(of))
+                for old in ticked(row[0])
+            )
 
 
 def test_columns_of_mlfinlab() -> None:

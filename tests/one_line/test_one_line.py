@@ -126,6 +126,58 @@ def test_parts_are_the_whole(options: dict[str, Any], venue: LocalVenue, tmp_pat
     assert_frame_equal(pl.concat([bars(a, b) for a, b in itertools.pairwise(edges)]), whole)
 
 
+RULES: list[Any] = [
+    *(rb.Range(points=20), rb.HighLow(25), rb.Cusum(25), rb.Ticks(30), rb.Ticks(50, of="trades")),
+    *(rb.Volume(2), rb.Turnover(100_000), rb.Imbalance(5), rb.Imbalance(target=30, span=3, of="volume")),
+    *(rb.Runs(target=30, span=3), rb.Time("1h"), rb.Time("7h"), rb.Time("25m"), rb.Time("1d")),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("include_orphans", [False, True])
+def test_every_rule_in_one_line(
+    rule: Any, include_orphans: bool, venue: LocalVenue, trades: pl.DataFrame, lake_of_all: rb.Lake
+) -> None:
+    """Parts are the whole; so are the last n of them."""
+    options: dict[str, Any] = {"reset": "1w", "include_orphans": include_orphans}
+    source: dict[str, Any] = {"lake": lake_of_all, "base": venue.base}
+    edges = [midnight(FIRST) + dt.timedelta(hours=hours) for hours in (0, 24, 72, 24 * DAYS)]
+    # A trade of a later period ends the last bar, which ends a window of time with the range otherwise.
+    until = edges[-1] if not isinstance(rule, rb.Time) or include_orphans else midnight(LAST)
+    edges[-1] = until
+    expected = wanted(trades, edges[0], until, threshold_dbps=rule, **options)
+    parts = [rb.get_range_bars("BTCUSDT", a, b, rule, **options, **source) for a, b in itertools.pairwise(edges)]
+    assert expected.height > 3
+    assert_frame_equal(pl.concat(parts), expected)
+    last = rb.get_n_range_bars("BTCUSDT", 4, rule, before=until, **options, **source)
+    assert_frame_equal(last, expected.tail(4))
+
+
+def test_a_window_of_time_is_over_with_the_range(venue: LocalVenue, tmp_path: Path) -> None:
+    source: dict[str, Any] = {"lake": tmp_path, "base": venue.base}
+    hours = rb.get_range_bars("BTCUSDT", "2024-01-28", "2024-01-28", rb.Time("1h"), **source)
+    assert hours["close_reason"].unique().to_list() == ["time"]
+    assert hours["open_time"].dt.hour().to_list() == list(range(24))
+    of_month = rb.get_range_bars("BTCUSDT", "2024-01-31", "2024-01-31", rb.Time("1h"), include_orphans=True, **source)
+    assert of_month["close_reason"].to_list() == ["time"] * 23 + ["reset"]
+    no_reset = rb.get_range_bars("BTCUSDT", "2024-01-31", "2024-01-31", rb.Time("1h"), reset=None, **source)
+    assert no_reset["close_reason"].to_list() == ["time"] * 24
+    open_still = rb.get_range_bars("BTCUSDT", "2024-01-29", "2024-01-29", rb.Time("1w"), **source)
+    assert open_still.is_empty()
+    half = rb.get_range_bars(
+        "BTCUSDT", "2024-01-28", "2024-01-28T05:30", rb.Time("1h"), include_incomplete=True, **source
+    )
+    assert half["close_reason"].to_list() == ["time"] * 5 + ["end"]
+    unknown = rb.get_range_bars("BTCUSDT", "2024-01-28", "2024-01-28", rb.Time("1h"), max_gap="5h", **source)
+    assert unknown.height == 23
+
+
+def test_several_rules_in_one_line(venue: LocalVenue, trades: pl.DataFrame, lake_of_all: rb.Lake) -> None:
+    rules: Any = [rb.Time("1h"), rb.Volume(2), 25]
+    bars = rb.get_range_bars("BTCUSDT", FIRST, FIRST, rules, reset="1w", lake=lake_of_all, base=venue.base)
+    assert_frame_equal(bars, wanted(trades, midnight(FIRST), midnight(FIRST + DAY), threshold_dbps=rules, reset="1w"))
+
+
 @pytest.mark.parametrize("include_incomplete", [False, True])
 def test_the_bar_that_the_end_of_a_period_ends_is_an_orphan(
     include_incomplete: bool,
