@@ -23,6 +23,7 @@ from rangebar_polars._bars.expressions import range_bar_id, range_bars
 from rangebar_polars._bars.gaps import gaps
 from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
 from rangebar_polars._bars.lookback import Bars
+from rangebar_polars._bars.renko import renko
 from rangebar_polars._bars.rules import Cusum, HighLow, Range
 from rangebar_polars._bars.side_rules import Imbalance, Runs
 from rangebar_polars._bars.sinks import read_state, sink_bars
@@ -77,6 +78,7 @@ from rangebar_polars.statistics import (
     vwap_position,
     window_features,
 )
+from rangebar_polars.trade_side import lee_ready, quote_rule, tick_rule
 from rangebar_polars.validation import forward_return, validate
 
 if TYPE_CHECKING:
@@ -132,6 +134,7 @@ __all__ = [
     "hurst",
     "kaufman_er",
     "kyle_lambda",
+    "lee_ready",
     "max_drawdown",
     "max_runup",
     "microprice",
@@ -141,15 +144,18 @@ __all__ = [
     "price_impact",
     "price_range",
     "quote_ofi",
+    "quote_rule",
     "range_bar_id",
     "range_bars",
     "read_state",
     "relative_spread",
+    "renko",
     "scan_binance",
     "scan_quotes",
     "scan_trades",
     "sink_bars",
     "spread",
+    "tick_rule",
     "trade_intensity",
     "turnover_imbalance",
     "validate",
@@ -162,7 +168,17 @@ __all__ = [
     "window_features",
 ]
 
-_MODULES = ("backtesting", "datasets", "exceptions", "exports", "order_book", "plotting", "statistics", "validation")
+_MODULES = (
+    "backtesting",
+    "datasets",
+    "exceptions",
+    "exports",
+    "order_book",
+    "plotting",
+    "statistics",
+    "trade_side",
+    "validation",
+)
 """Public modules: one that the import did not need is imported when it is named, as ``rb.plotting``."""
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "Digests",
     "GapStream",
     "PushStream",
+    "RenkoStream",
     "TradeStream",
     "__version__",
     "bar_columns",
@@ -115,3 +116,9 @@ class GapStream:
         schema: pl.DataFrame,
     ) -> GapStream: ...
     def push(self, batch: pl.DataFrame) -> pl.DataFrame: ...
+
+@final
+class RenkoStream:
+    def __new__(cls, request: str, *, schema: pl.DataFrame, rows_are_of_input: bool = True) -> RenkoStream: ...
+    def push(self, batch: pl.DataFrame) -> tuple[int, int]: ...
+    def take(self) -> pl.DataFrame: ...

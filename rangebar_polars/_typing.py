@@ -77,7 +77,7 @@ BarFeature: TypeAlias = BarFeatureName | str
 By: TypeAlias = str | Sequence[str] | None
 """Columns whose values form the groups."""
 
-PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id", "trade_statistics"]
+PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id", "renko", "trade_statistics"]
 """Expressions that the compiled library has."""
 
 

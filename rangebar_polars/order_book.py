@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 
-from rangebar_polars._common.messages import cut, shown
+from rangebar_polars._common.quote_columns import check_parts, price_of, size_of
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["book_imbalance", "microprice", "mid", "quote_ofi", "relative_spread", "spread"]
 
 _Column: TypeAlias = str | pl.Expr
-
-_SIDE: Final = re.compile(r"(?<![a-z])(bid|ask)")
-"""The side, if a word of a name begins with it: `bid_price`, `best_ask`."""
-
-_PRICE: Final = re.compile(r"price|^(best_)?(bid|ask)$")
-_SIZE: Final = re.compile(r"size|qty|quantity|volume|amount|(?<![a-z])vol(?![a-z])")
-"""What names call a price, and what they call a size."""
-
-_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-"""Where a word begins in `bestBidQty`."""
 
 
 def mid(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
@@ -77,8 +65,8 @@ def mid(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     │ 1.3875 ┆ null   ┆ null    │
     └────────┴────────┴─────────┘
     """
-    _check_parts(bid=bid, ask=ask)
-    return _mid(_price("bid", bid), _price("ask", ask)).alias("mid")
+    check_parts(bid=bid, ask=ask)
+    return _mid(price_of("bid", bid), price_of("ask", ask)).alias("mid")
 
 
 def spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
@@ -116,8 +104,8 @@ def spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     >>> quotes.select(rb.spread())["spread"].to_list()
     [0.5, 0.0, -0.5, None]
     """
-    _check_parts(bid=bid, ask=ask)
-    return (_price("ask", ask) - _price("bid", bid)).alias("spread")
+    check_parts(bid=bid, ask=ask)
+    return (price_of("ask", ask) - price_of("bid", bid)).alias("spread")
 
 
 def relative_spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
@@ -152,8 +140,8 @@ def relative_spread(bid: _Column = "bid", ask: _Column = "ask") -> pl.Expr:
     >>> quotes.select(rb.relative_spread())["relative_spread"].to_list()
     [0.01, -0.02]
     """
-    _check_parts(bid=bid, ask=ask)
-    best_bid, best_ask = _price("bid", bid), _price("ask", ask)
+    check_parts(bid=bid, ask=ask)
+    best_bid, best_ask = price_of("bid", bid), price_of("ask", ask)
     return ((best_ask - best_bid) / _mid(best_bid, best_ask)).alias("relative_spread")
 
 
@@ -207,9 +195,9 @@ def microprice(
     >>> quotes.select(rb.microprice())["microprice"].to_list()
     [100.75, 100.0, None]
     """
-    _check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
-    best_bid, best_ask = _price("bid", bid), _price("ask", ask)
-    on_bid, on_ask = _size("bid_size", bid_size), _size("ask_size", ask_size)
+    check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
+    best_bid, best_ask = price_of("bid", bid), price_of("ask", ask)
+    on_bid, on_ask = size_of("bid_size", bid_size), size_of("ask_size", ask_size)
     total = on_bid + on_ask
     weight = pl.when(total > 0).then(on_bid / total)
     return (best_bid + (best_ask - best_bid) * weight).alias("microprice")
@@ -276,10 +264,10 @@ def book_imbalance(
             "pass `pl.lit(0)` for a level that one side lacks"
         )
         raise RangeBarError(msg)
-    _check_parts(bid_size=bids, ask_size=asks)
+    check_parts(bid_size=bids, ask_size=asks)
     # From the best level on: the order of a horizontal sum is not specified.
-    on_bid = reduce(add, (_size("bid_size", level) for level in bids))
-    on_ask = reduce(add, (_size("ask_size", level) for level in asks))
+    on_bid = reduce(add, (size_of("bid_size", level) for level in bids))
+    on_ask = reduce(add, (size_of("ask_size", level) for level in asks))
     total = on_bid + on_ask
     return pl.when(total > 0).then((on_bid - on_ask) / total).alias("book_imbalance")
 
@@ -345,10 +333,10 @@ def quote_ofi(
     >>> quotes.select(rb.quote_ofi())["quote_ofi"].to_list()
     [None, 2.0, 4.0, -1.0]
     """
-    _check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
-    best_bid, best_ask = _price("bid", bid), _price("ask", ask)
+    check_parts(bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size)
+    best_bid, best_ask = price_of("bid", bid), price_of("ask", ask)
     bid_before, ask_before = best_bid.shift(), best_ask.shift()
-    on_bid, on_ask = _queue(best_bid, _size("bid_size", bid_size)), _queue(best_ask, _size("ask_size", ask_size))
+    on_bid, on_ask = _queue(best_bid, size_of("bid_size", bid_size)), _queue(best_ask, size_of("ask_size", ask_size))
     to_bid = (best_bid >= bid_before) * on_bid - (best_bid <= bid_before) * on_bid.shift()
     to_ask = (best_ask <= ask_before) * on_ask - (best_ask >= ask_before) * on_ask.shift()
     return (to_bid - to_ask).alias("quote_ofi")
@@ -356,18 +344,6 @@ def quote_ofi(
 
 def _mid(bid: pl.Expr, ask: pl.Expr) -> pl.Expr:
     return (bid + ask) / 2
-
-
-def _price(name: str, column: _Column) -> pl.Expr:
-    """A price as Float64, null if no trade could have it."""
-    number = _number(name, column)
-    return pl.when(number.is_between(0.0, math.inf, closed="none")).then(number)
-
-
-def _size(name: str, column: _Column) -> pl.Expr:
-    """A size as Float64, null if no trade could have it."""
-    number = _number(name, column)
-    return pl.when(number.is_between(0.0, math.inf, closed="left")).then(number)
 
 
 def _queue(price: pl.Expr, size: pl.Expr) -> pl.Expr:
@@ -382,48 +358,3 @@ def _levels(name: str, columns: _Column | Sequence[_Column]) -> list[_Column]:
         msg = f"`{name}` must have at least one level, got an empty list: name one"
         raise RangeBarError(msg)
     return list(columns)
-
-
-def _number(name: str, column: _Column) -> pl.Expr:
-    """A column as Float64; the subtraction refuses text and times, which a cast alone would take for numbers."""
-    return (_expression(name, column) - 0.0).cast(pl.Float64)
-
-
-def _expression(name: str, column: _Column) -> pl.Expr:
-    if not isinstance(column, str | pl.Expr):
-        msg = f"`{name}` must be a column name or an expression, got {shown(column)}"
-        raise RangeBarError(msg)
-    return pl.col(column) if isinstance(column, str) else column
-
-
-def _check_parts(**columns: _Column | list[_Column]) -> None:
-    """
-    Refuse columns in another order than that of the parameters, as far as their names show it.
-
-    Their values would not show it: swapped prices and sizes give numbers again, and crossed quotes are quotes.
-    """
-    played: dict[str, str] = {}
-    for part, given in columns.items():
-        for column in given if isinstance(given, list) else [given]:
-            expression = _expression(part, column)
-            if not expression.meta.is_column():
-                continue
-            name = expression.meta.output_name()
-            if name in played:
-                msg = f"column `{cut(name)}` is given for `{played[name]}` and for `{part}`: each needs its own column"
-                raise RangeBarError(msg)
-            played[name] = part
-            if not _may_play(name, part):
-                msg = (
-                    f"column `{cut(name)}` is given for `{part}`, but its name suggests another part: "
-                    "swap the columns, or rename it"
-                )
-                raise RangeBarError(msg)
-
-
-def _may_play(name: str, part: str) -> bool:
-    """Whether a name contradicts neither the side nor the kind of a part."""
-    words = _CAPITAL.sub("_", name).lower()
-    sides = _SIDE.findall(words)
-    right, wrong = (_SIZE, _PRICE) if part.endswith("_size") else (_PRICE, _SIZE)
-    return (not sides or part.partition("_")[0] in sides) and bool(right.search(words) or not wrong.search(words))

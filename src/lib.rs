@@ -35,7 +35,7 @@ mod _internal {
     use crate::frame::digest::Digests;
 
     #[pymodule_export]
-    use crate::stream::{GapStream, PushStream, TradeStream};
+    use crate::stream::{GapStream, PushStream, RenkoStream, TradeStream};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
@@ -12,7 +14,7 @@ from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
 from rangebar_polars._bars.request import BreakOptions, FeatureOptions, Threshold
 from rangebar_polars._bars.state import BarState
 from rangebar_polars._common.frames import lazy_frame
-from rangebar_polars._typing import TimeUnit
+from rangebar_polars._typing import By, TimeUnit
 
 if TYPE_CHECKING:
     import altair as alt
@@ -89,6 +91,43 @@ class DataFrameRangeBar:
         [0, 0, 1]
         """
         return self._lazy.with_bar_id(threshold_dbps, **options).collect()
+
+    @like(LazyFrameRangeBar.renko)
+    def renko(
+        self,
+        *,
+        points: float | Decimal | None = None,
+        dbps: int | None = None,
+        by: By = None,
+        max_step: str | dt.timedelta | None = "14610d",
+        time: str = "timestamp",
+        price: str = "price",
+        time_unit: TimeUnit | None = None,
+        price_decimals: int = 8,
+        progress: bool = False,
+    ) -> pl.DataFrame:
+        """
+        Renko bricks of prices.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.DataFrame({"timestamp": [1, 2, 3, 4], "price": [10.0, 12.5, 11.5, 9.9]})
+        >>> trades.rangebar.renko(points=1, time_unit="ms")["close"].to_list()
+        [11.0, 12.0, 10.0]
+        """
+        return self._lazy.renko(
+            points=points,
+            dbps=dbps,
+            by=by,
+            max_step=max_step,
+            time=time,
+            price=price,
+            time_unit=time_unit,
+            price_decimals=price_decimals,
+            progress=progress,
+        ).collect()
 
     @like(LazyFrameRangeBar.to_backtesting)
     def to_backtesting(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from rangebar_polars._bars.lookback import Lookback
 from rangebar_polars._bars.old_names import knows_old_names
+from rangebar_polars._bars.renko import brick_request
 from rangebar_polars._bars.request import Request, Threshold
-from rangebar_polars._bars.scan import scan_bar_ids, scan_bars
+from rangebar_polars._bars.scan import scan_bar_ids, scan_bars, scan_bricks
 from rangebar_polars._bars.state import BarState
 from rangebar_polars._common.frames import lazy_frame
 from rangebar_polars._common.parameters import check_one_threshold
@@ -325,6 +327,95 @@ class LazyFrameRangeBar:
         read = {part: named[part] for part in request.rule_parts}
         request = replace(request, names=request.names | read)
         return scan_bar_ids(self._frame, request, name=name, progress=progress)
+
+    def renko(
+        self,
+        *,
+        points: float | Decimal | None = None,
+        dbps: int | None = None,
+        by: By = None,
+        max_step: str | dt.timedelta | None = "14610d",
+        time: str = "timestamp",
+        price: str = "price",
+        time_unit: TimeUnit | None = None,
+        price_decimals: int = 8,
+        progress: bool = False,
+    ) -> pl.LazyFrame:
+        """
+        Renko bricks of prices, streamed.
+
+        With c the end of the last brick and x the size of a brick, a price at or above ``c + x`` completes a brick from
+        c to ``c + x``, and a price at or below ``c - x`` one from c to ``c - x``; a price far away completes several.
+        After a turn, the first x leads back over the last brick: the price has to move by 2 x, and the brick covers the
+        second x. The first c is the first price, from which a brick of either direction takes x. :func:`renko` is the
+        same as an expression.
+
+        Parameters
+        ----------
+        points
+            x as a difference of prices. It is rounded to `price_decimals`, and must then be above zero.
+        dbps
+            x as a fraction of c, in decimal basis points, 1 to 100000 (250 is 0.25 %), anew for each brick:
+            `trunc(c * dbps / 100000)` in units of the last decimal. Give one of the two.
+        by
+            Name or names of key columns; each key has its own bricks. Rows of different keys may interleave.
+        max_step
+            The longest step from one trade of a group to the next, 40 years by default; a longer one is an error. None
+            allows any step.
+        time
+            Column of Datetime (ms, us or ns, any zone), or of Int64 with `time_unit`. Must not go back within a group.
+        price
+            Column of Float64, Float32, Decimal or any integer, above zero. Rounding to `price_decimals` may change a
+            price by a millionth of it.
+        time_unit
+            "ms", "us" or "ns" if `time` is Int64.
+        price_decimals
+            Decimals of prices, 0 to 18, as for :meth:`bars`.
+        progress
+            Whether a progress bar shows how far the query has come, as for :meth:`bars`.
+
+        Returns
+        -------
+        LazyFrame
+            One row per brick, in the order of the trades that completed them: the key columns, `open` and `close`
+            (Float64), `direction` (Int8, 1 up and -1 down), `row` (UInt64) and `time` (dtype of `time`) of the trade
+            that completed it; rows are counted from 0 within the group.
+
+        Raises
+        ------
+        RangeBarError
+            At once if a parameter, a column name or a dtype is invalid, or both sizes or none are given; when the query
+            runs, if a value is null, a row breaks a rule, one trade completes more than 100,000 bricks, or a brick of
+            `dbps` would be less than one unit of the last decimal.
+        ModuleNotFoundError
+            If `progress` is true and tqdm is not installed.
+
+        Notes
+        -----
+        Memory is the last brick of each group, one batch of trades, and at most some 400,000 bricks, however long the
+        input and however wild its prices. A predicate on key columns is passed to the input, and reading stops once
+        `head` has enough bricks.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> trades = pl.LazyFrame({"t": [1, 2, 3, 4], "p": [10.0, 12.5, 11.5, 9.9]})
+        >>> bricks = trades.rangebar.renko(points=1, time="t", price="p", time_unit="ms")
+        >>> bricks.select("open", "close", "row").collect().rows()
+        [(10.0, 11.0, 1), (11.0, 12.0, 1), (11.0, 10.0, 3)]
+        """
+        request = brick_request(
+            points,
+            dbps,
+            by=by,
+            time=time,
+            price=price,
+            max_step=max_step,
+            time_unit=time_unit,
+            price_decimals=price_decimals,
+        )
+        return scan_bricks(self._frame, request, progress=progress)
 
     def to_backtesting(
         self,

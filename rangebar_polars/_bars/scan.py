@@ -30,7 +30,7 @@ from rangebar_polars._engine.reading import batches
 from rangebar_polars._engine.source import limited, register_source
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["scan_bar_ids", "scan_bars"]
+__all__ = ["scan_bar_ids", "scan_bars", "scan_bricks"]
 
 _HAND_OVER = 4_096
 """
@@ -57,6 +57,8 @@ class _Trades:
     """Whether a progress bar shows how far reading has come."""
     keeps_state: bool = False
     """Whether a state of all trades is kept."""
+    title: str = "range bars"
+    """What is made, beside the progress bar."""
 
     @property
     def by(self) -> list[str]:
@@ -82,7 +84,7 @@ class _Trades:
     def batches(self, inputs: list[str]) -> Generator[pl.DataFrame]:
         """Some columns of the input, batch by batch."""
         read = self._looked_at(inputs)
-        return with_progress(read, self.frame, self.names["timestamp"]) if self.progress else read
+        return with_progress(read, self.frame, self.names["timestamp"], self.title) if self.progress else read
 
     def _looked_at(self, inputs: list[str]) -> Generator[pl.DataFrame]:
         """The same, after a search for a key that is not in `by`."""
@@ -325,6 +327,54 @@ def scan_bar_ids(frame: pl.LazyFrame, request: Request, *, name: str, progress: 
         return limited(numbered(), wanted, rest, n_rows)
 
     return register_source(source, frame, schema, "RANGE BAR IDS", trades.detail)
+
+
+def scan_bricks(frame: pl.LazyFrame, request: Request, *, progress: bool) -> pl.LazyFrame:
+    """Renko bricks of the trades in a frame, as a source; the rule of the request is the size of a brick."""
+    trades = replace(_trades(frame, request, _BRICK, progress=progress), title="Renko bricks")
+    inputs = trades.columns(trades.names)
+    schema = _brick_stream(trades, inputs).take().schema
+    trades.search_for_key()
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Generator[pl.DataFrame]:
+        del batch_size  # the batches of trades decide how large batches of bricks are
+        wanted = list(schema) if with_columns is None else with_columns
+        kept, rest = trades, predicate
+        if n_rows is None:  # a number of rows counts rows before the predicate
+            on_keys, others = split_keys(predicate, trades.by)
+            kept, rest = trades.of_keys(on_keys), all_of(others)
+        enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
+        return limited(_bricks(kept, inputs, enough), wanted, rest, n_rows)
+
+    detail = f"size={request.parameters['threshold_dbps']}, by={trades.by}"
+    return register_source(source, frame, dict(schema), "RENKO BRICKS", detail)
+
+
+_BRICK = ["open", "close", "direction", "row", "time"]
+"""The columns of bricks, beside the keys."""
+
+
+def _brick_stream(trades: _Trades, inputs: list[str]) -> _internal.RenkoStream:
+    schema = trades.frame.select(inputs).collect_schema().to_frame()
+    return _internal.RenkoStream(trades.request.to_json(), schema=schema, rows_are_of_input=trades.is_whole)
+
+
+def _bricks(trades: _Trades, inputs: list[str], enough: int) -> Generator[pl.DataFrame]:
+    """The bricks, with a frame whenever there are enough, or nothing can be read yet."""
+    stream = _brick_stream(trades, inputs)
+    with closing(trades.batches(inputs)) as read:
+        for batch in read:
+            added = 0
+            while True:
+                waiting, rows = stream.push(batch.slice(added))
+                added += rows
+                if waiting >= enough or not batch.height:
+                    yield stream.take()
+                if added == batch.height:
+                    break
+    yield stream.take()
 
 
 def _trades(

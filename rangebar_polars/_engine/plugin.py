@@ -18,6 +18,7 @@ _LIBRARY = Path(_internal.__file__)
 _SHAPE: dict[PluginFunction, dict[str, bool]] = {
     "range_bars": {"changes_length": True},
     "range_bar_id": {"changes_length": False},
+    "renko": {"changes_length": True},
     "trade_statistics": {"returns_scalar": True},
 }
 """How many rows a function returns: a different number from its input, the same, or one. None works row by row."""

@@ -25,14 +25,16 @@ def check_progress(progress: bool) -> bool:  # noqa: FBT001
     return progress
 
 
-def with_progress(batches: Generator[pl.DataFrame], frame: pl.LazyFrame, time: str) -> Generator[pl.DataFrame]:
+def with_progress(
+    batches: Generator[pl.DataFrame], frame: pl.LazyFrame, time: str, name: str = "range bars"
+) -> Generator[pl.DataFrame]:
     """
     The batches of a frame, while a bar on stderr shows how many of its rows were processed and the time reached.
 
     The bar shows a total only if nothing has to be read to count the rows: the frame is read once.
     """
     total = frame.select(pl.len()).collect().item() if rows_known(frame) else None
-    with closing(batches), _tqdm()(total=total, desc="range bars", unit=" trades", **_usual()) as bar:
+    with closing(batches), _tqdm()(total=total, desc=name, unit=" trades", **_usual()) as bar:
         for batch in batches:
             yield batch
             if batch.height:

@@ -66,6 +66,15 @@ _SECONDS_TO_END = 5.0
 """Seconds that the interpreter waits at exit for threads of Polars that run Python."""
 
 
+class _Over(Exception):  # noqa: N818  (nothing is wrong)
+    """
+    Ends a query to which nobody listens any more.
+
+    Polars also ends a query whose function returns true, but then one with a `shift` in it may wait for itself for
+    ever.
+    """
+
+
 class _Query:
     """A query on a thread of its own; its batches wait to be taken."""
 
@@ -116,6 +125,8 @@ class _Query:
     def _run(self) -> None:
         try:
             self._query.sink_batches(self._put, engine="streaming", maintain_order=True)
+        except _Over:
+            pass
         except BaseException as error:  # noqa: BLE001  (whatever it is, the reader raises it)
             self._error = error
         with self._changed:
@@ -126,10 +137,10 @@ class _Query:
             pass
 
     def _put(self, batch: pl.DataFrame) -> bool:
-        """Called by the engine; returns whether it should stop."""
+        """Called by the engine, which goes on if this returns false."""
         with self._changed:
             if self._is_over():
-                return True
+                raise _Over
             self._ready.append(batch)
             self._changed.notify_all()
             if len(self._ready) < _AHEAD:
@@ -143,7 +154,9 @@ class _Query:
                     self._changed.wait(_LOOK_UP)
             finally:
                 _waiting.release()
-            return self._is_over()
+            if self._is_over():
+                raise _Over
+            return False
 
     def _is_over(self) -> bool:
         """Whether the query is to stop; if nobody asked for that, whoever takes a batch after all is told."""

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bars::renko::MOST_OF_A_TRADE;
 use super::numbers::decimals::Decimals;
 use super::numbers::fixed::Number;
 use super::numbers::precision::Precision;
@@ -70,6 +71,26 @@ pub enum Rule {
         decimals: Decimals,
         /// The threshold.
         threshold_dbps: u32,
+    },
+    /// A Renko brick is at least one unit of the last decimal.
+    BrickHasSize {
+        /// Where the last brick ended, raw.
+        end: i64,
+        /// Its decimals.
+        decimals: Decimals,
+        /// The size, of that price.
+        dbps: u32,
+    },
+    /// One trade completes no more Renko bricks than there may be.
+    BricksFit {
+        /// The price, raw.
+        price: i64,
+        /// Where the last brick ended, raw.
+        end: i64,
+        /// The size of a brick, raw.
+        size: i128,
+        /// The decimals of all of them.
+        decimals: Decimals,
     },
     /// A price fits 64 bits at its decimals.
     PriceFits {
@@ -216,6 +237,21 @@ impl RowError {
                 decimals.number(1),
                 decimals.number(open),
                 set(Move::Dbps(threshold_dbps).finer(open, decimals), "multiply the prices")
+            ),
+            Rule::BrickHasSize { end, decimals, dbps } => format!(
+                "`{name}` must be high enough for a brick to be at least {} where the last one ended, \
+                 got {} with {dbps} dbps at {place}; {}, or use larger bricks",
+                decimals.number(1),
+                decimals.number(end),
+                set(Move::Dbps(dbps).finer(end, decimals), "multiply the prices")
+            ),
+            Rule::BricksFit { price, end, size, decimals } => format!(
+                "`{name}` must not complete more than {MOST_OF_A_TRADE} bricks in one trade, \
+                 got {}, with a brick of {} from {} on, at {place}; filter out such rows if the price is wrong, or \
+                 use larger bricks",
+                decimals.number(price),
+                Number::Decimal { mantissa: size, scale: decimals.count() },
+                decimals.number(end)
             ),
             Rule::PriceFits { value, decimals } => format!(
                 "`{name}` must be at most {} (64-bit fixed point with {} decimals), got {value} at {place}; {}",
@@ -391,6 +427,19 @@ mod tests {
                 Rule::LimitsApart { open: 812, decimals: Decimals::default(), threshold_dbps: 100 },
                 "`price` must be high enough for the threshold to be at least 0.00000001 where a bar opens, \
                  got 0.00000812 with 100 dbps at row 3; set price_decimals=9, or use a larger threshold",
+            ),
+            (
+                Role::Price,
+                Rule::BrickHasSize { end: 812, decimals: Decimals::default(), dbps: 100 },
+                "`price` must be high enough for a brick to be at least 0.00000001 where the last one ended, \
+                 got 0.00000812 with 100 dbps at row 3; set price_decimals=9, or use larger bricks",
+            ),
+            (
+                Role::Price,
+                Rule::BricksFit { price: 123_456_789, end: 200_000, size: 1_000, decimals: Decimals::default() },
+                "`price` must not complete more than 100000 bricks in one trade, got 1.23456789, with a brick of \
+                 0.00001000 from 0.00200000 on, at row 3; filter out such rows if the price is wrong, or use larger \
+                 bricks",
             ),
             (
                 Role::Price,

@@ -8,7 +8,7 @@
 //! - [`trades`]: the input, and the position that the next trade must come after.
 //! - [`block`]: up to 1,024 trades, converted and checked, and what they add to a bar.
 //! - [`rules`]: which trade closes a bar, and what ends bars besides.
-//! - [`bars`]: the bar, and the machine of one group that builds bars.
+//! - [`bars`]: the bar, and the machine of one group that builds bars; the same for Renko bricks.
 //! - [`features`]: the statistics, one file for each family.
 //! - [`windows`]: which rows a statistic looks at.
 //! - [`batch`]: rows of many groups in the order of their groups.
@@ -32,6 +32,7 @@ mod testing;
 
 pub use bars::bar::{CloseReason, RangeBar};
 pub use bars::builder::{BarBuilder, ClosedBar};
+pub use bars::renko::{Brick, BrickBuilder};
 pub use batch::arranged::Arranged;
 pub use batch::layout::{GroupRun, Layout, shares};
 pub use block::Block;

@@ -1,6 +1,7 @@
-//! Expressions: a Struct of trades in, bars or bar numbers out. Only shells, no arithmetic.
+//! Expressions: a Struct of trades in, bars, bar numbers or bricks out. Only shells, no arithmetic.
 
 mod kwargs;
+mod renko;
 mod statistics;
 
 use polars::prelude::*;

@@ -14,9 +14,10 @@ mod outbox;
 mod plan;
 mod push_stream;
 mod python;
+mod renko;
 mod threads;
 mod trade;
 mod worker;
 
 pub use self::push_stream::PushStream;
-pub use self::python::{GapStream, TradeStream};
+pub use self::python::{GapStream, RenkoStream, TradeStream};

@@ -10,6 +10,7 @@ use super::checkpoint::Header;
 use super::gaps::{GapColumns, GroupedGaps};
 use super::grouped::GroupedBars;
 use super::plan::{Plan, RowNaming};
+use super::renko::GroupedBricks;
 use crate::frame::{Request, inputs, schema};
 
 /// Bars of batches of one input, one state per group.
@@ -114,5 +115,29 @@ impl GapStream {
     /// Adds a batch; returns its gaps.
     fn push(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<PyDataFrame> {
         Ok(PyDataFrame(py.detach(|| self.0.push(&batch.0))?))
+    }
+}
+
+/// The Renko bricks of batches of one input.
+#[pyclass(module = "rangebar_polars._internal")]
+pub struct RenkoStream(GroupedBricks);
+
+#[pymethods]
+impl RenkoStream {
+    /// The request names a range as its rule, which is the size of a brick; `schema` is a frame without rows.
+    #[new]
+    #[pyo3(signature = (request, *, schema, rows_are_of_input=true))]
+    fn new(request: &str, schema: PyDataFrame, rows_are_of_input: bool) -> PyResult<Self> {
+        Ok(Self(GroupedBricks::new(Request::from_json(request)?, rows_are_of_input, &schema.0)?))
+    }
+
+    /// Adds the first rows of a batch; returns how many bricks wait to be taken, and how many rows were added.
+    fn push(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<(usize, usize)> {
+        Ok(py.detach(|| self.0.push(&batch.0))?)
+    }
+
+    /// Takes the bricks that wait.
+    fn take(&mut self, py: Python<'_>) -> PyResult<PyDataFrame> {
+        Ok(PyDataFrame(py.detach(|| self.0.take())?))
     }
 }

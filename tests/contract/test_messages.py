@@ -193,6 +193,7 @@ def test_what_is_no_column(wrong: Any) -> None:
         if not inspect.isfunction(function) or inspect.signature(function).return_annotation != "pl.Expr":
             continue
         required = {"threshold_dbps": 250} if name in ("range_bars", "range_bar_id") else {}
+        required |= {"points": 1} if name == "renko" else {}
         for parameter, described in inspect.signature(function).parameters.items():
             if "pl.Expr" in str(described.annotation):
                 text = told(function, **required, **{parameter: wrong})

@@ -16,6 +16,7 @@ from polars.io.plugins import register_io_source
 from polars.testing import assert_frame_equal
 
 import rangebar_polars as rb
+from tests._alone import run
 from tests._routes import Engine, engines
 
 INPUT_THREAD = "rangebar_polars input"
@@ -448,3 +449,25 @@ def test_a_thread_that_outlives_the_main_one_reads_all() -> None:
     """And an exit handler: there it was a part of the bars, and no error."""
     run = subprocess.run([sys.executable, "-c", BEHIND], capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stdout.split()) == (0, ["thread", "exit"]), run.stderr[-2_000:]
+
+
+SHIFTED = """
+import sys
+import polars as pl
+import rangebar_polars as rb
+
+lazy = pl.scan_parquet(sys.argv[1])
+for side in (rb.tick_rule(), (pl.col("price") < pl.col("price").shift()).alias("is_buyer_maker")):
+    for rows in range(1, 9):
+        bars = lazy.with_columns(side).rangebar.bars(10, missing_side="null", time_unit="us")
+        assert bars.head(rows).collect(engine="streaming").height == rows
+print("ended")
+"""
+"""Queries that are stopped, over a plan in which Polars waits for itself if it is stopped in another way."""
+
+
+def test_a_query_with_a_shift_ends_when_it_is_stopped(tmp_path: Path) -> None:
+    rows = pl.int_range(2_000_000, eager=True)
+    trades = pl.DataFrame({"timestamp": rows, "price": 100.0 + 0.05 * (rows % 7), "quantity": 1.0})
+    trades.write_parquet(tmp_path / "trades.parquet", row_group_size=10_000)
+    assert run(SHIFTED, str(tmp_path / "trades.parquet"), timeout_seconds=120) == "ended\n"

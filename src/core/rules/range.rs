@@ -146,7 +146,7 @@ impl CloseRule for RangeRule {
 
 vectorised! {
 /// The first price outside `lowest..=highest`, eight at a time: one branch for eight prices.
-fn first_outside(price: &[i64], lowest: i64, highest: i64) -> Option<usize> {
+pub(in crate::core) fn first_outside(price: &[i64], lowest: i64, highest: i64) -> Option<usize> {
     let outside = |price: i64| (price < lowest) | (price > highest);
     let (eights, _) = price.as_chunks::<8>();
     let skip = eights.iter().position(|eight| eight.iter().fold(false, |any, &price| any | outside(price)));
