@@ -186,6 +186,12 @@ def _live() -> None:
         lambda: trades.select(rb.range_bars(250, reset="1d")),
         lambda: trades.select(rb.range_bars(250)),
     )
+    sessions = rb.Daily(at="18:00", zone="America/New_York")
+    _beside(
+        "reset=rb.Daily beside none",
+        lambda: trades.select(rb.range_bars(250, reset=sessions)),
+        lambda: trades.select(rb.range_bars(250)),
+    )
     _beside(f"frames of {FRAME_ROWS:,} rows beside one", partial(push_frames, frames), partial(push_frames, [trades]))
     for name, keys in ((f"{KEYS} keys in turn", KEYS), ("no key", 0)):
         opening, calls = still_trades(keys, CALLS)

@@ -29,6 +29,7 @@ from rangebar_polars._bars.side_rules import Imbalance, Runs
 from rangebar_polars._bars.sinks import read_state, sink_bars
 from rangebar_polars._bars.state import BarState
 from rangebar_polars._bars.stream import BarStream
+from rangebar_polars._common.sessions import Daily, Weekly
 from rangebar_polars._internal import __version__
 from rangebar_polars._lake.add import AddReport
 from rangebar_polars._lake.build import BuildReport
@@ -93,6 +94,7 @@ __all__ = [
     "Bars",
     "BuildReport",
     "Cusum",
+    "Daily",
     "DataFrameRangeBar",
     "ExprRangeBar",
     "FetchError",
@@ -117,6 +119,7 @@ __all__ = [
     "Time",
     "Turnover",
     "Volume",
+    "Weekly",
     "__version__",
     "aggregation_density",
     "aggression_ratio",

@@ -21,6 +21,7 @@ from rangebar_polars._bars.scan import scan_bars
 from rangebar_polars._common.days import midnight, month_of
 from rangebar_polars._common.messages import shown
 from rangebar_polars._common.parameters import check_choice, check_reset
+from rangebar_polars._common.sessions import Reset, reset_form
 from rangebar_polars._fetch.venues import venue_named
 from rangebar_polars._lake.bars import without_row_numbers
 from rangebar_polars._lake.coverage import Missing, missing_of
@@ -28,8 +29,9 @@ from rangebar_polars._lake.fetch_report import FetchReport
 from rangebar_polars._lake.footer import Facts, facts_of
 from rangebar_polars._lake.lake import Lake
 from rangebar_polars._lake.layout import Layout, check_key
-from rangebar_polars._lake.when import When, check_years, day_before, period_start, time_range
-from rangebar_polars._typing import BarFeature, MissingSide, Reset
+from rangebar_polars._lake.periods import start_of
+from rangebar_polars._lake.when import When, check_years, day_before, instant_before, time_range
+from rangebar_polars._typing import BarFeature, MissingSide
 from rangebar_polars.exceptions import MissingTradesError, NotEnoughBarsError, RangeBarError, RangeBarWarning
 
 __all__ = ["default_lake", "get_n_range_bars", "get_range_bars"]
@@ -55,6 +57,7 @@ class BarsInOneLine(TypedDict, total=False):
     same_timestamp_gate: bool
     missing_side: MissingSide
     price_decimals: int
+    include_session: bool
 
 
 class OneLineOptions(BarsInOneLine, total=False):
@@ -279,7 +282,7 @@ def get_n_range_bars(
     earliest = _back(until, max_lookback)
     found, count, end, is_first = list[pl.DataFrame](), 0, until, False
     while count < n and end > earliest and not is_first:
-        begin = max(midnight(period_start(day_before(end), asked.reset)), earliest)
+        begin = max(asked.first_of(instant_before(end)), earliest)
         is_first = asked.provide(begin, end, to_the_first=True)
         bars = asked.bars(threshold_dbps, begin, end).tail(n - count).collect()
         found.insert(0, bars)
@@ -367,8 +370,7 @@ class _Asked:
 
     def _is_of_a_period_before(self, until: dt.datetime) -> pl.Expr:
         """Whether a bar is of a period that is over at a time."""
-        period = period_start(min(until, dt.datetime.now(dt.UTC)).date(), self.reset)
-        return pl.col("close_time") < midnight(period)
+        return pl.col("close_time") < self.first_of(min(until, dt.datetime.now(dt.UTC)))
 
     def provide(self, begin: dt.datetime, until: dt.datetime, *, to_the_first: bool = False) -> bool:
         """
@@ -394,7 +396,11 @@ class _Asked:
 
     def _first(self, begin: dt.datetime) -> dt.datetime:
         """From when on trades are needed."""
-        return begin if self.reset is None else midnight(period_start(begin.date(), self.reset))
+        return begin if self.reset is None else self.first_of(begin)
+
+    def first_of(self, instant: dt.datetime) -> dt.datetime:
+        """When the period of an instant begins."""
+        return start_of(instant, reset_form(self.reset) or "1mo")
 
     def _is_before_first(self, missing: list[Missing], report: FetchReport | None) -> bool:
         """Whether all that is missing is from before the first trades that there are."""

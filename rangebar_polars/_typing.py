@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 TimeUnit: TypeAlias = Literal["ms", "us", "ns"]
 """Unit of Int64 times."""
 
-Reset: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
+ResetPeriod: TypeAlias = Literal["1d", "1w", "1mo", "1y"]
 """Calendar periods in UTC with which bars end; weeks begin on Sunday."""
 
 Overlap: TypeAlias = Literal["error", "skip"]

@@ -97,6 +97,15 @@ GOLDEN: dict[str, Callable[[], Golden]] = {
         missing_sides(SEEN - 20), ALL | {"lookback": rb.Bars(3), "missing_side": "null"}
     ),
     "v1_no_sides": lambda: Golden(trades().drop("is_buyer_maker"), ALL | {"lookback": "5m", "missing_side": "null"}),
+    "v1_sessions": lambda: Golden(
+        trades(pl.Series(["a", "b"])),
+        ALL
+        | {"by": "key", "lookback": 20, "include_session": True}
+        | {"reset": rb.Daily(at="18:55", zone="America/New_York")},
+    ),
+    "v1_weeks": lambda: Golden(
+        trades(), {"threshold_dbps": 600, "reset": rb.Weekly(on="tuesday", at="08:55", zone="Asia/Tokyo")}
+    ),
     "v1_key_string": _keyed("a", None, dtype=pl.String()),
     "v1_key_categorical": _keyed("a", "a text longer than twelve letters", dtype=pl.Categorical()),
     "v1_key_enum": _keyed("spot", "perp", dtype=pl.Enum(["perp", "spot"])),

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import rangebar_polars as rb
+from tests._sessions import WEEKDAYS, Sessions, session
 
 __all__ = [
     "SERIES",
@@ -23,6 +24,7 @@ __all__ = [
     "made",
     "not_synchronised",
     "period_of",
+    "session_of",
     "trades_of",
     "utc",
 ]
@@ -35,8 +37,19 @@ SERIES: dict[str, dict[str, Any]] = {
     "weeks": {"threshold_dbps": [rb.Range(points=0.5), 500], "reset": "1w", "intra": True},
     "ever": {"threshold_dbps": [250, 2_000], "reset": None, "lookback": 5},
     "broken": {"threshold_dbps": 400, "reset": None, "max_gap": "20h", "features": ["ofi", "duration_us"]},
+    "sessions": {
+        "threshold_dbps": [250],
+        "reset": rb.Daily(at="18:00", zone="America/New_York"),
+        "include_session": True,
+        "lookback": 5,
+    },
+    "trade_weeks": {
+        "threshold_dbps": [500],
+        "reset": rb.Weekly(on="sunday", at="17:00", zone="America/New_York"),
+        "max_gap": "20h",
+    },
 }
-"""Series with and without a reset, with windows, gaps, several thresholds and one."""
+"""Series with and without a reset, with windows, gaps, sessions, several thresholds and one."""
 
 
 @contextmanager
@@ -102,6 +115,14 @@ def period_of(day: dt.date, reset: str | None) -> str:
             return str(day)
         case _:
             return str(day)[:7]
+
+
+def session_of(time: dt.datetime, reset: rb.Daily | rb.Weekly) -> str:
+    """The name of the session of a time, from the definition."""
+    at = dt.time.fromisoformat(str(reset.at))
+    on = WEEKDAYS.index(reset.on) if isinstance(reset, rb.Weekly) else None
+    seconds = at.hour * 3_600 + at.minute * 60 + at.second
+    return str(session(int(time.timestamp()), Sessions(reset.zone, seconds, on, str(reset.named_by)))[2])
 
 
 def files_of(root: Path) -> dict[str, bytes]:

@@ -13,9 +13,10 @@ from rangebar_polars._bars.lookback import Lookback
 from rangebar_polars._bars.old_names import knows_old_names
 from rangebar_polars._bars.request import Request, Threshold
 from rangebar_polars._common.parameters import check_one_threshold
+from rangebar_polars._common.sessions import Reset
 from rangebar_polars._engine.plugin import register
 from rangebar_polars._engine.trades import column_names, trades_struct
-from rangebar_polars._typing import BarFeature, MissingSide, PluginFunction, Reset, TimeUnit
+from rangebar_polars._typing import BarFeature, MissingSide, PluginFunction, TimeUnit
 
 __all__ = ["range_bar_id", "range_bars"]
 
@@ -43,6 +44,7 @@ def range_bars(
     last_trade_id: str | pl.Expr | None = "last_trade_id",
     time_unit: TimeUnit | None = None,
     price_decimals: int = 8,
+    include_session: bool = False,
 ) -> pl.Expr:
     """
     Range bars of trades: a Struct named `bars`, one row per bar.
@@ -68,7 +70,8 @@ def range_bars(
     features
         Feature columns, in this order; by default the ten and those of `intra` and `lookback`; none with `[]`.
     reset
-        Calendar period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+        Period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday; or days or weeks of a place,
+        such as ``rb.Daily(at="18:00", zone="America/New_York")``.
     max_gap
         The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h") or a timedelta.
     max_step
@@ -99,6 +102,9 @@ def range_bars(
         "ms", "us" or "ns" if `time` is Int64.
     price_decimals
         Decimals of prices, 0 to 18: a price is a 64-bit integer of such units, so the largest is 9.22 with 18.
+    include_session
+        Whether to add the field `session`, the date of the period of `reset` that the bar is in, as for
+        :meth:`LazyFrameRangeBar.bars`.
 
     Returns
     -------
@@ -107,9 +113,9 @@ def range_bars(
         `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64), `first_trade_id`, `last_trade_id`,
         `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover`
         (Float64), `buy_trade_count`, `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a
-        list was given, and the features, which `docs/columns.md` defines. Bars are in the order of the rows that ended
-        them: the closing trade, or the first trade after an orphan. What needs the side is null if `is_buyer_maker` is
-        absent, or where it is null.
+        list was given, `session` (Date) if it is asked for, and the features, which `docs/columns.md` defines. Bars are
+        in the order of the rows that ended them: the closing trade, or the first trade after an orphan. What needs the
+        side is null if `is_buyer_maker` is absent, or where it is null.
 
     Raises
     ------
@@ -169,6 +175,7 @@ def range_bars(
         last_trade_id=last_trade_id,
         time_unit=time_unit,
         price_decimals=price_decimals,
+        include_session=include_session,
     )
     return _bars(request, "range_bars").alias("bars")
 
@@ -206,7 +213,8 @@ def range_bar_id(
     threshold_dbps
         Distance of the limits from the open in decimal basis points, 1 to 100000 (250 is 0.25 %); or a rule.
     reset
-        Calendar period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+        Period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday, or :class:`Daily` or
+        :class:`Weekly`.
     max_gap
         The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h") or a timedelta.
     max_step

@@ -18,7 +18,8 @@ from rangebar_polars._bars.scan import scan_bar_ids, scan_bars, scan_bricks
 from rangebar_polars._bars.state import BarState
 from rangebar_polars._common.frames import lazy_frame
 from rangebar_polars._common.parameters import check_one_threshold
-from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, Reset, TimeUnit
+from rangebar_polars._common.sessions import Reset
+from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, TimeUnit
 
 if TYPE_CHECKING:
     import altair as alt
@@ -65,6 +66,7 @@ class LazyFrameRangeBar:
         state: BarState | bytes | None = None,
         overlap: Overlap = "error",
         progress: bool = False,
+        include_session: bool = False,
     ) -> pl.LazyFrame:
         """
         Range bars of trades, streamed.
@@ -95,8 +97,9 @@ class LazyFrameRangeBar:
             Feature columns, in this order; by default the ten and those of `intra` and `lookback`; none with `[]`. The
             features of `intra` may be named without it.
         reset
-            Calendar period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday. The first trade
-            of a period opens a bar, so bars do not depend on where the data began.
+            Period at whose end bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday; or days or weeks of a
+            place, such as ``rb.Daily(at="18:00", zone="America/New_York")``. The first trade of a period opens a bar,
+            so bars do not depend on where the data began.
         max_gap
             The longest time between two trades of one bar: a Polars duration string ("40h", "1d12h"; months are
             calendar months in UTC) or a timedelta. A later trade opens a bar.
@@ -142,6 +145,9 @@ class LazyFrameRangeBar:
             Whether a progress bar on stderr, or in the notebook, shows the trades read so far and the time reached
             while the query runs; it needs tqdm. The total is shown where counting costs no reading, as for unfiltered
             Parquet, where only the footers are read.
+        include_session
+            Whether to add the column `session`, the date of the period of `reset` that the bar is in: for
+            :class:`Daily` and :class:`Weekly` the one that `named_by` says, for the others the first day in UTC.
 
         Returns
         -------
@@ -152,9 +158,9 @@ class LazyFrameRangeBar:
             `low`, `close`, `volume`, `turnover`, `vwap` (Float64), `individual_trade_count`, `agg_record_count`
             (UInt64), `first_trade_id`, `last_trade_id`, `first_agg_trade_id`, `last_agg_trade_id` (Int64),
             `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`,
-            `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a list was given, and the
-            features, which `docs/columns.md` defines. What needs the side is null if `is_buyer_maker` is absent,
-            or where it is null.
+            `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a list was given,
+            `session` (Date; null beyond the years that a Date has) if it is asked for, and the features, which
+            `docs/columns.md` defines. What needs the side is null if `is_buyer_maker` is absent, or where it is null.
 
         Raises
         ------
@@ -219,6 +225,7 @@ class LazyFrameRangeBar:
             time_unit=time_unit,
             price_decimals=price_decimals,
             overlap=overlap,
+            include_session=include_session,
         )
         return scan_bars(self._frame, request, state=state, progress=progress)
 
@@ -256,7 +263,8 @@ class LazyFrameRangeBar:
         name
             Name of the new column.
         reset
-            Calendar period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday.
+            Period with which bars end: "1d", "1w", "1mo" or "1y", in UTC, weeks from Sunday, or :class:`Daily` or
+            :class:`Weekly`.
         max_gap
             The longest time between two trades of one bar: a Polars duration string or a timedelta.
         max_step

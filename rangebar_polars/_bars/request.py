@@ -30,7 +30,8 @@ from rangebar_polars._common.parameters import (
     check_reset,
     check_time_unit,
 )
-from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, Reset, TimeUnit
+from rangebar_polars._common.sessions import Reset, as_reset, reset_form
+from rangebar_polars._typing import BarFeature, By, MissingSide, Overlap, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = [
@@ -84,6 +85,7 @@ class FeatureOptions(BreakOptions, total=False):
     include_orphans: bool
     overlap: Overlap
     missing_side: MissingSide
+    include_session: bool
 
 
 class BarOptions(FeatureOptions, total=False):
@@ -127,7 +129,7 @@ class Request:
 
     rules: dict[str, Any] | list[dict[str, Any]]
     same_timestamp_gate: bool
-    reset: Reset | None
+    reset: str | dict[str, Any] | None
     max_gap: str | None
     max_step: str | None
     time_unit: TimeUnit | None
@@ -144,6 +146,8 @@ class Request:
     missing_side: MissingSide = "error"
     price_decimals: int = USUAL_DECIMALS
     """The usual ones are not written into checkpoints."""
+    include_session: bool = False
+    """Not written into checkpoints unless it is true."""
 
     @classmethod
     def of(cls, threshold: Threshold | Sequence[Threshold], **options: Unpack[BarOptions]) -> Self:
@@ -153,7 +157,7 @@ class Request:
         return cls(
             rules=_rules(threshold, price_decimals),
             same_timestamp_gate=check_flag("same_timestamp_gate", get("same_timestamp_gate", True)),
-            reset=check_reset(get("reset")),
+            reset=reset_form(check_reset(get("reset"))),
             max_gap=check_max_gap(get("max_gap")),
             max_step=check_max_step(get("max_step", "14610d")),
             time_unit=check_time_unit(get("time_unit")),
@@ -168,6 +172,7 @@ class Request:
             max_groups=check_max_groups(get("max_groups")),
             missing_side=check_missing_side(get("missing_side", "error")),
             price_decimals=price_decimals,
+            include_session=check_flag("include_session", get("include_session", False)),
         )
 
     @classmethod
@@ -206,7 +211,7 @@ class Request:
     @property
     def parameters(self) -> dict[str, Any]:
         """What a user would write, by the names of the parameters."""
-        told: dict[str, Any] = self.to_dict() | {"lookback": as_lookback(self.lookback)}
+        told: dict[str, Any] = self.to_dict() | {"lookback": as_lookback(self.lookback), "reset": as_reset(self.reset)}
         rules, names = told.pop("rules"), told.pop("names")
         named = {parameter: names[part] for parameter, part in PARTS.items() if part in names}
         return {"threshold_dbps": _thresholds(rules)} | told | named

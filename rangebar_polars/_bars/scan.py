@@ -9,6 +9,7 @@ reset, terms on times; reading stops once there are enough rows.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -133,7 +134,7 @@ class _Trades:
 
     def of_periods(self, lower: list[Bound], upper: list[Bound]) -> _Trades:
         """
-        The trades of the calendar periods in which bars between some bounds can lie.
+        The trades of the periods in which bars between some bounds can lie.
 
         A bar lies in one period, and no trade of another period affects it.
         """
@@ -148,7 +149,7 @@ class _Trades:
                 time = _instant(bound, dtype, towards=1 if is_lower else -1)
                 if time is None:
                     continue
-                first, last = _internal.period_bounds(time, unit, reset)
+                first, last, _ = _internal.period_bounds(time, unit, json.dumps(reset))
                 edge = _literal(first if is_lower else last + 1, dtype)
                 if edge is None:
                     continue

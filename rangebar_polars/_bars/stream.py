@@ -29,7 +29,8 @@ from rangebar_polars.exceptions import RangeBarError
 
 if TYPE_CHECKING:
     from rangebar_polars._bars.lookback import Lookback
-    from rangebar_polars._typing import ArrowStream, BarFeature, By, MissingSide, Overlap, Reset, TimeUnit
+    from rangebar_polars._common.sessions import Reset
+    from rangebar_polars._typing import ArrowStream, BarFeature, By, MissingSide, Overlap, TimeUnit
 
 __all__ = ["BarStream"]
 
@@ -57,6 +58,8 @@ class BarStream(PushStream):
     Parameters
     ----------
     threshold_dbps, by, intra, lookback, features, reset, max_gap, max_step, include_orphans, same_timestamp_gate
+        As for :meth:`LazyFrameRangeBar.bars`.
+    include_session
         As for :meth:`LazyFrameRangeBar.bars`.
     time, price, quantity, is_buyer_maker, agg_trade_id, first_trade_id, last_trade_id, time_unit, price_decimals
         Columns of the frames that are pushed, and what they hold, as for :meth:`LazyFrameRangeBar.bars`.
@@ -142,6 +145,7 @@ class BarStream(PushStream):
         overlap: Overlap = "error",
         max_groups: int | None = None,
         schema: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+        include_session: bool = False,
     ) -> Self:
         request = Request.of(
             threshold_dbps,
@@ -166,6 +170,7 @@ class BarStream(PushStream):
             price_decimals=price_decimals,
             overlap=overlap,
             max_groups=max_groups,
+            include_session=include_session,
         )
         # Which columns there are, the first trades say; what the keys may be called can be told now.
         given = [by] if isinstance(by, str) else by if isinstance(by, Sequence) else ()

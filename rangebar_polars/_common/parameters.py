@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar, get_args
 
 from rangebar_polars import _internal
 from rangebar_polars._common.messages import cut, shown
-from rangebar_polars._typing import BarFeatureName, MissingSide, Overlap, Reset, TimeUnit
+from rangebar_polars._common.sessions import Daily, Reset, Weekly
+from rangebar_polars._typing import BarFeatureName, MissingSide, Overlap, ResetPeriod, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = [
@@ -143,11 +144,12 @@ def check_flag(name: str, value: bool) -> bool:  # noqa: FBT001
 
 
 def check_reset(value: Reset | None) -> Reset | None:
-    """The calendar period with which bars end."""
-    if value is not None and not is_one_of(value, Reset):
+    """The period with which bars end."""
+    if value is not None and not isinstance(value, Daily | Weekly) and not is_one_of(value, ResetPeriod):
         msg = (
-            f'`reset` must be "1d", "1w", "1mo" or "1y" (UTC, weeks from Sunday), got {shown(value)}; for any other '
-            'period, add a key column: `with_columns(hour=pl.col("timestamp").dt.truncate("1h"))`, and by="hour"'
+            f'`reset` must be "1d", "1w", "1mo" or "1y" (UTC, weeks from Sunday), or days or weeks of a place as '
+            f'rb.Daily(at="18:00", zone="America/New_York") and rb.Weekly, got {shown(value)}; for any other period, '
+            'add a key column: `with_columns(hour=pl.col("timestamp").dt.truncate("1h"))`, and by="hour"'
         )
         raise RangeBarError(msg)
     return value

@@ -194,6 +194,9 @@ def _build_unit(work: _Work, task: Task, before: Facts | None) -> Facts:
     # The bar that forms at the end of a period ends there, once there is a later one: see `bars.py`.
     request = replace(series.request, include_orphans=True, include_incomplete=not series.goes_on)
     trades = trades_of(layout, task.trades, keys=False)
+    if task.bounds is not None:
+        first, last = (pl.lit(time).cast(trades.collect_schema()["timestamp"]) for time in task.bounds)
+        trades = trades.filter(pl.col("timestamp").is_between(first, last))
     bars = without_row_numbers(scan_bars(trades, request, state=state), trades)
     schema = kept_schema(series, layout.time_unit)
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Unpack
+from typing import Any, Unpack
 
 import polars as pl
 
@@ -21,13 +21,14 @@ from rangebar_polars._common.parameters import (
 from rangebar_polars._engine.progress import check_progress
 from rangebar_polars._lake.bars import bars_of
 from rangebar_polars._lake.build import BuildReport, OnError, build, lock_name
-from rangebar_polars._lake.footer import facts_of
-from rangebar_polars._lake.layout import BarsUnit, check_key, period_of
+from rangebar_polars._lake.footer import Facts, facts_of
+from rangebar_polars._lake.layout import BarsUnit, TradesUnit, check_key
 from rangebar_polars._lake.lock import locked
 from rangebar_polars._lake.opened import OpenedLake
+from rangebar_polars._lake.periods import name_at, names_of_day, periods_of
 from rangebar_polars._lake.plan import bars_facts, stale
 from rangebar_polars._lake.series import Series, define, defined
-from rangebar_polars._lake.when import When, day_before, time_range
+from rangebar_polars._lake.when import When, instant_before, time_range
 from rangebar_polars.exceptions import LakeFileError, RangeBarError, RangeBarWarning
 
 __all__ = ["LakeBars"]
@@ -55,8 +56,9 @@ class LakeBars(OpenedLake):
             be there.
         **options
             The parameters of `bars`: `reset` (by default "1mo": each month stands alone, and months are built side by
-            side; None: bars go on for ever, and months are built in turn), `max_gap`, `intra`, `lookback`, `features`
-            and so on. Not `by` and names of columns, which the lake knows.
+            side; None: bars go on for ever, and months are built in turn; :class:`Daily` or :class:`Weekly`: each
+            session has a file), `max_gap`, `intra`, `lookback`, `features` and so on. Not `by` and names of columns,
+            which the lake knows.
 
         Returns
         -------
@@ -142,8 +144,9 @@ class LakeBars(OpenedLake):
 
         Notes
         -----
-        A period with a reset stands alone. Without one, each month goes on from the state in the footer of the month
-        before; a rebuild in the past goes on until a state comes out as it was.
+        A period with a reset stands alone. The trades of a session lie in the files of two days in UTC, so with
+        :class:`Daily` each day is read for two sessions. Without a reset, each month goes on from the state in the
+        footer of the month before; a rebuild in the past goes on until a state comes out as it was.
         """
         wanted = defined(self._layout, check_key("series", series))
         check_progress(check_flag("progress", progress))
@@ -212,20 +215,20 @@ class LakeBars(OpenedLake):
         wanted = defined(self._layout, check_key("series", series))
         first, last = time_range(start, end)
         reset = wanted.request.reset
-        earliest = "" if first is None else period_of(first.date(), reset)
-        final = "~" if last is None else period_of(day_before(last), reset)
+        earliest = "" if first is None else name_at(first, reset)
+        final = "~" if last is None else name_at(instant_before(last), reset)
         found: list[BarsUnit] = []
         forming: set[BarsUnit] = set()
         late: list[BarsUnit] = []
         for instrument in self._instruments(symbols, venue):
             days = self._layout.trades(*instrument)
             last_day = self._layout.newest(*instrument)
-            newest = "" if last_day is None else period_of(last_day.date, reset)
+            newest = "" if last_day is None else self._newest_period(last_day, wanted)
             units = [u for u in self._layout.bars(series, *instrument) if earliest <= u.period <= final]
             found += [unit for unit in units if self._is_of(wanted, unit)]
             forming |= {unit for unit in units if unit.period >= newest}
             # Periods that stand alone need no look at the others.
-            looked_at = [d for d in days if wanted.goes_on or earliest <= period_of(d.date, reset) <= final]
+            looked_at = [day for day in days if wanted.goes_on or _is_of_any(day, reset, earliest, final)]
             tasks = stale(self._layout, wanted, *instrument, facts_of(self._layout, looked_at))
             late += [task.unit for task in tasks if earliest <= task.unit.period <= final]
         if late:
@@ -265,6 +268,14 @@ class LakeBars(OpenedLake):
         with locked(self._layout.locks, name, seconds=check_seconds("seconds", seconds)):
             yield
 
+    def _newest_period(self, day: TradesUnit, series: Series) -> str:
+        """The period of the last trade that there is, whose day is given."""
+        facts = facts_of(self._layout, [day])
+        periods = periods_of(facts, series.request.reset, self._layout.time_unit)
+        # Of a damaged day it is not known how far it went.
+        names = [period.name for period in periods]
+        return (names[-1] if isinstance(facts.get(day), Facts) else names[0]) if names else ""
+
     def _is_of(self, series: Series, unit: BarsUnit) -> bool:
         """Whether there are bars of a unit; an error if they are not what the series says."""
         facts = bars_facts(self._layout, unit, spoiled="error")
@@ -277,3 +288,9 @@ class LakeBars(OpenedLake):
             )
             raise RangeBarError(msg)
         return facts is not None
+
+
+def _is_of_any(day: TradesUnit, reset: str | dict[str, Any] | None, earliest: str, final: str) -> bool:
+    """Whether a day of trades is for one of the periods from one to another."""
+    first, last = names_of_day(day.date, reset)
+    return first <= final and earliest <= last

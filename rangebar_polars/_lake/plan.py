@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from rangebar_polars._lake.footer import DamagedFileError, Facts, facts_of, read_facts
-from rangebar_polars._lake.layout import BarsUnit, Layout, TradesUnit, period_of
+from rangebar_polars._lake.layout import BarsUnit, Layout, TradesUnit
+from rangebar_polars._lake.periods import Period, periods_of
 from rangebar_polars._lake.series import Series
 from rangebar_polars.exceptions import LakeFileError
 
@@ -25,11 +25,14 @@ class Task:
     trades: Mapping[TradesUnit, Facts]
     error: LakeFileError | None = None
     """What is wrong with the trades."""
+    bounds: tuple[int, int] | None = None
+    """The first and the last instant of the period, if days of trades are for other periods, too."""
 
     @property
     def sources(self) -> list[list[str]]:
-        """The names and digests of the files of trades."""
-        return [[day.key, facts.digest] for day, facts in self.trades.items()]
+        """The names and digests of the files of trades, and from when up to when their trades count."""
+        files = [[day.key, facts.digest] for day, facts in self.trades.items()]
+        return files if self.bounds is None else [*files, ["session", "{}/{}".format(*self.bounds)]]
 
     @property
     def rows(self) -> int:
@@ -51,16 +54,20 @@ def chains(
 def _tasks(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None) -> list[Task]:
     if trades is None:
         trades = facts_of(layout, layout.trades(venue, symbol))
-    days = groupby(trades, key=lambda day: period_of(day.date, series.request.reset))
-    wanted = {period: _task(BarsUnit(series.name, venue, symbol, period), trades, of) for period, of in days}
+    periods = periods_of(trades, series.request.reset, layout.time_unit)
+    wanted = {
+        period.name: _task(BarsUnit(series.name, venue, symbol, period.name), trades, of, period)
+        for period, of in periods.items()
+    }
     there = {unit.period: Task(unit, {}) for unit in layout.bars(series.name, venue, symbol)}
     return [task for _, task in sorted((there | wanted).items())]
 
 
-def _task(unit: BarsUnit, trades: TradesFacts, days: Iterable[TradesUnit]) -> Task:
+def _task(unit: BarsUnit, trades: TradesFacts, days: Iterable[TradesUnit], period: Period) -> Task:
     facts = {day: trades[day] for day in days}
     error = next((one for one in facts.values() if isinstance(one, LakeFileError)), None)
-    return Task(unit, {day: one for day, one in facts.items() if isinstance(one, Facts)}, error)
+    there = {day: one for day, one in facts.items() if isinstance(one, Facts)}
+    return Task(unit, there, error, period.bounds)
 
 
 def stale(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None = None) -> list[Task]:

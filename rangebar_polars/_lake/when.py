@@ -7,10 +7,9 @@ from typing import Any, Final, TypeAlias
 
 from rangebar_polars._common.days import midnight
 from rangebar_polars._common.messages import shown
-from rangebar_polars._lake.layout import period_of
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["When", "check_years", "day_before", "period_start", "time_range"]
+__all__ = ["When", "check_years", "day_before", "instant_before", "time_range"]
 
 When: TypeAlias = str | dt.date | dt.datetime | None
 """A day or an instant in UTC."""
@@ -47,13 +46,12 @@ def check_years(start: dt.datetime | None, end: dt.datetime | None) -> None:
 
 def day_before(instant: dt.datetime) -> dt.date:
     """The day of the last instant before this one."""
-    return (instant - dt.timedelta.resolution).date() if instant.year > 1 else instant.date()
+    return instant_before(instant).date()
 
 
-def period_start(day: dt.date, reset: str) -> dt.date:
-    """The first day of the period of a day."""
-    # The name of a period begins as its first day does: 2024, 2024-01 or 2024-01-07.
-    return dt.date.fromisoformat(f"{period_of(day, reset)}-01-01"[: len("2024-01-01")])
+def instant_before(instant: dt.datetime) -> dt.datetime:
+    """The last instant before this one, if there is one."""
+    return instant - dt.timedelta.resolution if instant.year > 1 else instant
 
 
 def _instant(value: When, name: str, *, is_end: bool = False) -> dt.datetime | None:

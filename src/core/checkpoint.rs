@@ -17,14 +17,26 @@ pub enum CheckpointError {
     Truncated,
     /// They say what no trades could have led to.
     Impossible,
+    /// The session of the last trade began at another instant than it begins by the changes of the clock that are known
+    /// here.
+    OtherSession {
+        /// When it began where they were written.
+        was: i64,
+        /// When it began by what is known here.
+        is: i64,
+    },
 }
 
 impl fmt::Display for CheckpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Truncated => "the checkpoint ends too soon",
-            Self::Impossible => "the checkpoint holds a state that no trades lead to",
-        })
+        match self {
+            Self::Truncated => f.write_str("the checkpoint ends too soon"),
+            Self::Impossible => f.write_str("the checkpoint holds a state that no trades lead to"),
+            Self::OtherSession { was, is } => write!(
+                f,
+                "the session of the last trade began at {was} where the checkpoint was written, and begins at {is} here"
+            ),
+        }
     }
 }
 

@@ -45,9 +45,11 @@ pub use rules::{
     AdaptiveRule, Amount, AnyRule, Breaks, CloseRule, CusumRule, HighLowRule, ImbalanceRule, Measure, Move, NeverRule,
     RangeRule, TimeRule, TotalRule,
 };
-pub use time::calendar::{Length, Reset};
+pub use time::calendar::{Length, Period, Reset};
 pub use time::clock::TimeUnit;
 pub use time::every::Every;
+pub use time::sessions::{Session, Sessions};
+pub use time::zone::Zone;
 pub use trades::bits::Bits;
 pub use trades::columns::Trades;
 pub use trades::gaps::{Gap, GapFinder, Span};

@@ -4,8 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use super::error::FrameError;
-use super::parameters::{PriceDecimals, Reach, max_gap as parse_gap, max_step as parse_step, reset};
+use super::parameters::{PriceDecimals, Reach, max_gap as parse_gap, max_step as parse_step};
 use super::request::Request;
+use super::resets::ResetForm;
 use super::rules::{Label, RuleForm};
 use super::schema::Choice;
 use super::{inputs, schema};
@@ -71,11 +72,19 @@ pub fn check_lookback(value: &str) -> PyResult<(u32, i64)> {
     }
 }
 
-/// First and last instant of the calendar period that holds an instant.
+/// Refuses what is no reset; as a request has it, in JSON.
 #[pyfunction]
-pub fn period_bounds(time: i64, time_unit: &str, reset_every: &str) -> PyResult<(i64, i64)> {
-    let period = reset(reset_every)?.period(time, inputs::time_unit(time_unit)?);
-    Ok((period.first, period.last))
+pub fn check_reset(reset: &str) -> PyResult<()> {
+    ResetForm::from_json(reset)?.reset()?;
+    Ok(())
+}
+
+/// First and last instant of the period that holds an instant, and the date that names it in days since 1970; the reset
+/// as a request has it, in JSON.
+#[pyfunction]
+pub fn period_bounds(time: i64, time_unit: &str, reset: &str) -> PyResult<(i64, i64, i64)> {
+    let session = ResetForm::from_json(reset)?.reset()?.session(time, inputs::time_unit(time_unit)?);
+    Ok((session.period.first, session.period.last, session.date))
 }
 
 /// A column's name, whether it is a feature, and the optional input columns that it reads.
@@ -92,7 +101,14 @@ pub fn bar_columns(
     lookback: bool,
 ) -> PyResult<Vec<ColumnInfo>> {
     let label = several.then_some(Label::Threshold);
-    Ok(info(&schema::bar_columns(Choice { features: features.as_deref(), label, has_time: false, intra, lookback })?))
+    Ok(info(&schema::bar_columns(Choice {
+        features: features.as_deref(),
+        label,
+        has_time: false,
+        session: false,
+        intra,
+        lookback,
+    })?))
 }
 
 /// Every column of the bars of a request, which is checked, and the optional input columns that its rules look at.

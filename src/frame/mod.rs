@@ -9,9 +9,11 @@ pub mod output;
 pub mod parameters;
 pub mod polars_internals;
 pub mod request;
+pub mod resets;
 pub mod rules;
 pub mod schema;
 pub mod text;
+pub mod zones;
 
 pub use error::FrameError;
 pub use inputs::{ColumnNames, TimeColumn, TradeColumns};

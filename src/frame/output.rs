@@ -6,7 +6,7 @@ use super::polars_internals::Bitmap;
 use super::rules::RuleForm;
 use super::schema::{BarColumn, Family, Value};
 use crate::core::features::statistic::{Kind, Values};
-use crate::core::{RangeBar, WindowValues};
+use crate::core::{RangeBar, Reset, Session, TimeUnit, WindowValues};
 
 /// A bar on its way out.
 #[derive(Debug, Clone)]
@@ -115,8 +115,8 @@ impl BarColumns {
         }
     }
 
-    /// Takes the columns and leaves them without rows. `rules` are the rules by their numbers.
-    pub fn take(&mut self, rules: &[RuleForm], time: &DataType) -> Vec<Series> {
+    /// Takes the columns and leaves them without rows.
+    pub fn take(&mut self, means: Means<'_>) -> Vec<Series> {
         self.flush();
         let lacking_side = std::mem::take(&mut self.lacking_side);
         let valid = lacking_side.contains(&true).then(|| lacking_side.iter().map(|lacking| !lacking).collect());
@@ -124,7 +124,7 @@ impl BarColumns {
         let columns = self.columns.iter_mut().map(|(column, cells)| {
             let cells = std::mem::replace(cells, Cells::of(column, has_side));
             let valid = valid.clone().filter(|_| column.needs_side() && has_side);
-            cells.into_series(column, lacking_side.len(), valid, rules, time)
+            cells.into_series(column, lacking_side.len(), valid, means)
         });
         columns.collect()
     }
@@ -139,17 +139,27 @@ impl BarColumns {
     }
 }
 
-/// Columns of some bars; `rules` are the rules by their numbers.
+/// What the integers of cells mean.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// The rules by their numbers.
+    pub rules: &'a [RuleForm],
+    /// The time dtype of the input.
+    pub time: &'a DataType,
+    /// What ends bars, with the clock of the input, if the dates of the sessions are among the columns.
+    pub sessions: Option<(Reset, TimeUnit)>,
+}
+
+/// Columns of some bars.
 pub fn bar_series(
     bars: impl IntoIterator<Item = OutputBar>,
     columns: &[&'static BarColumn],
-    rules: &[RuleForm],
-    time: &DataType,
     has_side: bool,
+    means: Means<'_>,
 ) -> Vec<Series> {
     let mut all = BarColumns::new(columns, has_side);
     all.extend(bars);
-    all.take(rules, time)
+    all.take(means)
 }
 
 fn reorder<T: Copy>(cells: &mut [T], order: &[usize]) {
@@ -163,7 +173,7 @@ impl Cells {
         match column.value {
             _ if column.needs_side() && !has_side => Self::Null,
             Value::Float(_) => Self::Floats(Vec::new()),
-            Value::Time(_) | Value::Integer(_) => Self::Integers(Vec::new()),
+            Value::Time(_) | Value::Integer(_) | Value::Session => Self::Integers(Vec::new()),
             Value::Count(_) => Self::Counts(Vec::new()),
             Value::Reason | Value::ReasonOrTime => Self::Reasons(Vec::new()),
             Value::Threshold | Value::Rule => Self::Rules(Vec::new()),
@@ -177,6 +187,8 @@ impl Cells {
         match (self, column.value) {
             (Self::Floats(cells), Value::Float(fill)) => fill(bars, cells),
             (Self::Integers(cells), Value::Time(fill) | Value::Integer(fill)) => fill(bars, cells),
+            // The dates of sessions are told from these.
+            (Self::Integers(cells), Value::Session) => cells.extend(bars.iter().map(|of| of.bar.open_time)),
             (Self::Counts(cells), Value::Count(fill)) => fill(bars, cells),
             (Self::Reasons(cells), _) => cells.extend(bars.iter().map(|of| of.bar.close_reason as u8)),
             (Self::Rules(cells), _) => cells.extend(bars.iter().map(|of| of.rule)),
@@ -191,30 +203,24 @@ impl Cells {
         }
     }
 
-    fn into_series(
-        self,
-        column: &BarColumn,
-        rows: usize,
-        valid: Option<Bitmap>,
-        rules: &[RuleForm],
-        time: &DataType,
-    ) -> Series {
-        let (name, dtype) = (PlSmallStr::from_static(column.name), column.dtype(time));
+    fn into_series(self, column: &BarColumn, rows: usize, valid: Option<Bitmap>, means: Means<'_>) -> Series {
+        let (name, dtype) = (PlSmallStr::from_static(column.name), column.dtype(means.time));
         match self {
             Self::Null => Series::full_null(name, rows, &dtype),
             Self::Floats(cells) => Float64Chunked::from_vec_validity(name, cells, valid).into_series(),
             Self::Counts(cells) => UInt64Chunked::from_vec_validity(name, cells, valid).into_series(),
+            Self::Integers(cells) if matches!(column.value, Value::Session) => dates(name, &cells, means.sessions),
             Self::Integers(cells) => in_time(Int64Chunked::from_vec(name, cells), &dtype),
             Self::Reasons(cells) => {
                 Categorical8Chunked::from_cats_and_dtype(UInt8Chunked::from_vec(name, cells), dtype).into_series()
             }
             Self::Rules(cells) if matches!(column.value, Value::Threshold) => {
-                let thresholds: Vec<_> = rules.iter().map(RuleForm::threshold_dbps).collect();
+                let thresholds: Vec<_> = means.rules.iter().map(RuleForm::threshold_dbps).collect();
                 let of_row = |rule: usize| thresholds.get(rule).copied().flatten();
                 UInt32Chunked::from_iter_options(name, cells.into_iter().map(of_row)).into_series()
             }
             Self::Rules(cells) => {
-                let written: Vec<_> = rules.iter().map(RuleForm::to_string).collect();
+                let written: Vec<_> = means.rules.iter().map(RuleForm::to_string).collect();
                 let of_row = |&rule: &usize| written.get(rule).map(String::as_str);
                 StringChunked::from_iter_options(name, cells.iter().map(of_row)).into_series()
             }
@@ -226,6 +232,18 @@ impl Cells {
             Self::IntegersOrNull(cells) => in_time(Int64Chunked::from_iter_options(name, cells.into_iter()), &dtype),
         }
     }
+}
+
+/// The dates of the sessions in which bars opened; null without sessions, and beyond what a Date can hold.
+fn dates(name: PlSmallStr, open_times: &[i64], sessions: Option<(Reset, TimeUnit)>) -> Series {
+    let mut last: Option<Session> = None;
+    let of_time = |&time: &i64| {
+        let known = last.filter(|session| session.period.holds(time));
+        let session = known.or_else(|| sessions.map(|(reset, unit)| reset.session(time, unit)))?;
+        last = Some(session);
+        i32::try_from(session.date).ok()
+    };
+    Int32Chunked::from_iter_options(name, open_times.iter().map(of_time)).into_date().into_series()
 }
 
 /// Integers of the clock of the input, in the time dtype of the input.

@@ -1,4 +1,4 @@
-//! Calendar periods, durations, windows and decimals, in the form that users write.
+//! Durations, windows and decimals, in the form that users write.
 
 use std::fmt;
 
@@ -7,19 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FrameError;
 use super::schema::{BarColumn, Family, statistics};
-use crate::core::{Decimals, Every, Length, Lookback, Reset, TimeUnit, WindowOptions};
-
-/// A calendar period from its word.
-///
-/// # Errors
-///
-/// Another word.
-pub fn reset(word: &str) -> Result<Reset, FrameError> {
-    let found = Reset::WORDS.iter().find(|(known, _)| *known == word);
-    found.map(|(_, reset)| *reset).ok_or_else(|| {
-        FrameError(format!("`reset` must be \"1d\", \"1w\", \"1mo\" or \"1y\" (UTC, weeks from Sunday), got {word:?}"))
-    })
-}
+use crate::core::{Decimals, Every, Length, Lookback, TimeUnit, WindowOptions};
 
 /// The longest time between two trades of one bar, from a Polars duration string, on a clock.
 ///

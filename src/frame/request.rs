@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FrameError;
 use super::inputs::{ColumnNames, time_unit};
-use super::parameters::{PriceDecimals, Reach, max_gap, max_step, reset};
+use super::parameters::{PriceDecimals, Reach, max_gap, max_step};
+use super::resets::ResetForm;
 use super::rules::Rules;
 use super::schema::{self, BarColumn, Choice};
-use crate::core::{AnyRule, Breaks, Decimals, Length, Role, TimeUnit};
+use crate::core::{AnyRule, Breaks, Decimals, Length, Reset, Role, TimeUnit};
 
 /// A request for bars. Unknown fields are refused: they would come from a newer version, and what is left out might
 /// decide a bar.
@@ -22,8 +23,8 @@ pub struct Request {
     pub rules: Rules,
     /// Whether no trade at a bar's open time closes it.
     pub same_timestamp_gate: bool,
-    /// The calendar period at whose end bars end, as a word.
-    pub reset: Option<String>,
+    /// The periods at whose ends bars end.
+    pub reset: Option<ResetForm>,
     /// The longest time between two trades of one bar, as a Polars duration string.
     pub max_gap: Option<String>,
     /// The longest step from one trade of a group to the next, as a Polars duration string; null allows any step.
@@ -53,6 +54,10 @@ pub struct Request {
     /// Whether to include bars that a reset or a gap ended.
     #[serde(default)]
     pub include_orphans: bool,
+    /// Whether the bars tell the date of their session; not written where they do not, as in checkpoints from before
+    /// there was the choice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_session: bool,
     /// What happens to rows at or before the last one seen.
     #[serde(default)]
     pub overlap: Overlap,
@@ -153,12 +158,22 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// An unknown period, or an invalid duration.
+    /// An unknown period or zone, or an invalid duration.
     pub fn breaks(&self, unit: TimeUnit) -> Result<Breaks, FrameError> {
         Ok(Breaks {
-            reset: self.reset.as_deref().map(reset).transpose()?,
+            reset: self.reset.as_ref().map(ResetForm::reset).transpose()?,
             max_gap: self.max_gap.as_deref().map(|text| max_gap(text, unit)).transpose()?,
         })
+    }
+
+    /// What the dates of sessions are told by, on a clock.
+    ///
+    /// # Errors
+    ///
+    /// An unknown period or zone.
+    pub fn sessions(&self, unit: TimeUnit) -> Result<Option<(Reset, TimeUnit)>, FrameError> {
+        let reset = self.reset.as_ref().map(ResetForm::reset).transpose()?;
+        Ok(reset.map(|reset| (reset, unit)))
     }
 
     /// The longest step from one trade of a group to the next, on a clock.
@@ -213,12 +228,21 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// A feature that does not exist, is named twice, or describes windows that are not wanted.
+    /// A feature that does not exist, is named twice, or describes windows that are not wanted; the date of the session
+    /// is wanted, and there are no sessions.
     pub fn columns(&self) -> Result<Vec<&'static BarColumn>, FrameError> {
+        if self.include_session && self.reset.is_none() {
+            return Err(FrameError(
+                "`include_session=True` needs sessions: set `reset`, such as \"1d\" or \
+                 rb.Daily(at=\"18:00\", zone=\"America/New_York\")"
+                    .to_owned(),
+            ));
+        }
         schema::bar_columns(Choice {
             features: self.features.as_deref(),
             label: self.rules.label(),
             has_time: self.rules.have_time(),
+            session: self.include_session,
             intra: self.intra,
             lookback: self.lookback.is_some(),
         })

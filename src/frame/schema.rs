@@ -42,6 +42,8 @@ pub enum Value {
     Reason,
     /// Enum(threshold, reset, gap, end, time).
     ReasonOrTime,
+    /// Date: that of the session.
+    Session,
     /// UInt32: which of several thresholds made the bar.
     Threshold,
     /// String: which of several rules made the bar.
@@ -90,6 +92,7 @@ impl BarColumn {
             Value::Count(_) => DataType::UInt64,
             Value::Reason => close_reasons(REASONS_WITHOUT_TIME),
             Value::ReasonOrTime => close_reasons(CloseReason::WORDS.len()),
+            Value::Session => DataType::Date,
             Value::Threshold => DataType::UInt32,
             Value::Rule => DataType::String,
             Value::Window(_, statistic) => match statistic.definition().kind {
@@ -188,6 +191,9 @@ pub static THRESHOLD: BarColumn = column("threshold_dbps", Value::Threshold, NOT
 /// Follows the columns of every bar if several rules are given that are not all thresholds.
 pub static RULE: BarColumn = column("rule", Value::Rule, NOTHING);
 
+/// Follows these if it is asked for.
+pub static SESSION: BarColumn = column("session", Value::Session, NOTHING);
+
 /// The ten bar features, in their order.
 pub static FEATURES: [BarColumn; 10] = [
     column("duration_us", Value::Integer(each!(|b| b.duration_us)), NOTHING),
@@ -248,10 +254,12 @@ pub fn columns(names: &[String], has_time: bool) -> Result<Vec<&'static BarColum
 }
 
 fn find(name: &str, has_time: bool) -> Result<&'static BarColumn, FrameError> {
-    base(has_time).chain([&THRESHOLD, &RULE]).chain(features()).find(|column| column.name == name).ok_or_else(|| {
-        let known: Vec<_> = features().map(|column| column.name).collect();
-        FrameError(format!("there is no feature `{name}`; the features are {}", known.join(", ")))
-    })
+    base(has_time).chain([&THRESHOLD, &RULE, &SESSION]).chain(features()).find(|column| column.name == name).ok_or_else(
+        || {
+            let known: Vec<_> = features().map(|column| column.name).collect();
+            FrameError(format!("there is no feature `{name}`; the features are {}", known.join(", ")))
+        },
+    )
 }
 
 /// Which columns the bars of a query have.
@@ -263,13 +271,15 @@ pub struct Choice<'a> {
     pub label: Option<Label>,
     /// Whether a rule ends bars with windows of time.
     pub has_time: bool,
+    /// Whether the date of the session is wanted.
+    pub session: bool,
     /// Whether the statistics of the bars' own trades are wanted.
     pub intra: bool,
     /// Whether there are windows before the bars.
     pub lookback: bool,
 }
 
-/// The base columns, the one that tells several rules apart, and the features.
+/// The base columns, the one that tells several rules apart, the date of the session, and the features.
 ///
 /// # Errors
 ///
@@ -279,7 +289,7 @@ pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameE
         Label::Threshold => &THRESHOLD,
         Label::Rule => &RULE,
     });
-    let mut out: Vec<_> = base(choice.has_time).chain(label).collect();
+    let mut out: Vec<_> = base(choice.has_time).chain(label).chain(choice.session.then_some(&SESSION)).collect();
     let Some(names) = choice.features else {
         out.extend(&FEATURES);
         out.extend(INTRA.iter().filter(|_| choice.intra));

@@ -9,7 +9,7 @@ use pyo3_polars::derive::polars_expr;
 
 use crate::core::Buffers;
 use crate::core::{BarBuilder, ClosedBar, Role, RowError, WindowOptions};
-use crate::frame::output::{BarColumns, OutputBar};
+use crate::frame::output::{BarColumns, Means, OutputBar};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, Request, TimeColumn, TradeColumns};
 
@@ -33,7 +33,8 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     })?;
     let forming = builder.forming().filter(|_| kwargs.include_incomplete);
     bars.extend(forming.map(|(rule, bar)| OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) }));
-    let series = bars.take(kwargs.rules.as_slice(), &time.dtype);
+    let (rules, sessions) = (kwargs.rules.as_slice(), kwargs.sessions(time.unit)?);
+    let series = bars.take(Means { rules, time: &time.dtype, sessions });
     let count = series.first().map_or(0, |series| series.len());
     Ok(StructChunked::from_series(BARS, count, series.iter())?.into_series())
 }

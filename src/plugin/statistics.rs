@@ -7,7 +7,7 @@ use super::fields;
 use super::kwargs::StatisticsKwargs;
 use crate::core::Buffers;
 use crate::core::{BarBuilder, Breaks, NeverRule, Role, RowError, TimeUnit as CoreUnit};
-use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::output::{Means, OutputBar, bar_series};
 use crate::frame::parameters::window_options;
 use crate::frame::schema::BarColumn;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -24,7 +24,7 @@ fn trade_statistics(inputs: &[Series], kwargs: StatisticsKwargs) -> PolarsResult
     let bar = bar_of(&fields, &kwargs, &columns, &time)?;
     let is_empty = bar.is_none();
     let has_side = find(&fields, Role::IsBuyerMaker).is_some();
-    let mut series = bar_series(bar, &columns, &[], &time.dtype, has_side);
+    let mut series = bar_series(bar, &columns, has_side, Means { rules: &[], time: &time.dtype, sessions: None });
     for (series, name) in series.iter_mut().zip(names) {
         if is_empty {
             *series = Series::full_null(PlSmallStr::EMPTY, 1, series.dtype());

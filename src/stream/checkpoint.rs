@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::grouped::GroupedBars;
 use crate::core::checkpoint::{Put, Reader, checksum};
 use crate::core::{CheckpointError, Role};
+use crate::frame::error::instant;
+use crate::frame::resets::ResetForm;
 use crate::frame::{FrameError, Reach, Request};
 
 /// What every checkpoint begins with; the version follows.
@@ -266,7 +268,7 @@ impl GroupedBars {
         self.machines.roll_back(0);
         for _ in 0..len {
             let machine = self.machines.add_group();
-            machine.builder.load(&mut from)?;
+            machine.builder.load(&mut from).map_err(|error| refused(error, &self.time.dtype))?;
             if let Some(ids) = &mut machine.ids {
                 ids.load(&mut from, machine.builder.seen())?;
             }
@@ -292,7 +294,8 @@ impl GroupedBars {
         let gates = (theirs.same_timestamp_gate, ours.same_timestamp_gate);
         compare("same_timestamp_gate", gates.0 == gates.1, gates.0.to_string(), gates.1.to_string());
         let word = |text: &Option<String>| text.as_ref().map_or("None".to_owned(), |text| format!("{text:?}"));
-        compare("reset", theirs.reset == ours.reset, word(&theirs.reset), word(&ours.reset));
+        let told = |reset: &Option<ResetForm>| reset.as_ref().map_or("None".to_owned(), ResetForm::to_string);
+        compare("reset", theirs.reset == ours.reset, told(&theirs.reset), told(&ours.reset));
         let finest = crate::core::TimeUnit::Nanoseconds;
         let same_gap = theirs.breaks(finest)?.max_gap == ours.breaks(finest)?.max_gap;
         compare("max_gap", same_gap, word(&theirs.max_gap), word(&ours.max_gap));
@@ -329,6 +332,18 @@ impl GroupedBars {
         }
         Ok(out)
     }
+}
+
+/// Why the state of a group is refused, with instants in place of the integers of a clock.
+fn refused(error: CheckpointError, time: &DataType) -> FrameError {
+    let CheckpointError::OtherSession { was, is } = error else { return error.into() };
+    FrameError(format!(
+        "the session of the last trade began at {} where the checkpoint was written, and begins at {} by the changes of \
+         the clock that this version knows (IANA {}): make the bars of that session anew from its first trade",
+        instant(was, time),
+        instant(is, time),
+        chrono_tz::IANA_TZDB_VERSION
+    ))
 }
 
 /// The columns of windows, which tell what rows a state holds.

@@ -28,9 +28,9 @@ use super::outbox::Outbox;
 use super::plan::{Plan, RowNaming};
 use super::threads::Threads;
 use super::worker::Run;
-use crate::core::{Arranged, Layout, Role, RowError};
+use crate::core::{Arranged, Layout, Reset, Role, RowError, TimeUnit};
 use crate::frame::error::instant;
-use crate::frame::output::{OutputBar, bar_series};
+use crate::frame::output::{Means, OutputBar, bar_series};
 use crate::frame::parameters::window_options;
 use crate::frame::request::Overlap;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -62,6 +62,8 @@ pub struct GroupedBars {
     pub(super) machines: Machines,
     arranged: Arranged,
     threads: Threads,
+    /// What the dates of sessions are told by, on the clock of the input.
+    sessions: Option<(Reset, TimeUnit)>,
     pub(super) outbox: Outbox,
     pub(super) rows: u64,
     /// Trades that were dropped since they had been seen.
@@ -103,6 +105,7 @@ impl GroupedBars {
         let pushes = if plan.row_naming == RowNaming::Frames { Pushes::Atomic } else { Pushes::Continued };
         let request = &plan.request;
         let skip_overlap = request.overlap == Overlap::Skip;
+        let sessions = request.sessions(time.unit)?;
         let parameters = Parameters {
             rules: plan.rules.clone(),
             breaks: request.breaks(time.unit)?,
@@ -121,6 +124,7 @@ impl GroupedBars {
             outbox: Outbox::new(&plan),
             plan,
             time,
+            sessions,
             rows: 0,
             skipped: 0,
             before: Before::default(),
@@ -154,7 +158,9 @@ impl GroupedBars {
     ///
     /// Polars cannot make the frame.
     pub fn take(&mut self) -> Result<DataFrame, FrameError> {
-        let (groups, columns) = self.outbox.take(&self.plan, &self.time);
+        let Self { plan, time, sessions, .. } = self;
+        let means = Means { rules: plan.request.rules.as_slice(), time: &time.dtype, sessions: *sessions };
+        let (groups, columns) = self.outbox.take(means);
         self.frame(&groups, columns)
     }
 
@@ -251,8 +257,9 @@ impl GroupedBars {
                 bars.push(OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) });
             }
         }
-        let (rules, has_side) = (self.plan.request.rules.as_slice(), self.plan.has(Role::IsBuyerMaker));
-        self.frame(&groups, bar_series(bars, &self.plan.columns, rules, &self.time.dtype, has_side))
+        let means =
+            Means { rules: self.plan.request.rules.as_slice(), time: &self.time.dtype, sessions: self.sessions };
+        self.frame(&groups, bar_series(bars, &self.plan.columns, self.plan.has(Role::IsBuyerMaker), means))
     }
 
     /// The keys of groups, then columns of their bars.

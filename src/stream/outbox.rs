@@ -4,8 +4,7 @@ use polars::prelude::{IdxSize, Series};
 
 use super::plan::Plan;
 use crate::core::{ClosedBar, Role};
-use crate::frame::TimeColumn;
-use crate::frame::output::BarColumns;
+use crate::frame::output::{BarColumns, Means};
 
 /// Ended bars, as columns, in the order of the rows that ended them once [`Outbox::sort`] was called.
 #[derive(Default)]
@@ -60,8 +59,8 @@ impl Outbox {
     }
 
     /// Takes the bars: the group of each, and their columns.
-    pub fn take(&mut self, plan: &Plan, time: &TimeColumn) -> (Vec<IdxSize>, Vec<Series>) {
+    pub fn take(&mut self, means: Means<'_>) -> (Vec<IdxSize>, Vec<Series>) {
         self.rows.clear();
-        (std::mem::take(&mut self.groups), self.columns.take(plan.request.rules.as_slice(), &time.dtype))
+        (std::mem::take(&mut self.groups), self.columns.take(means))
     }
 }

@@ -105,6 +105,26 @@ def test_build_defines_a_series_and_builds_it(lake: rb.Lake) -> None:
     assert lake.series("whole").request.reset is None
 
 
+@pytest.mark.parametrize(
+    ("text", "reset"),
+    [
+        ("daily 18:00 America/New_York", rb.Daily(at="18:00", zone="America/New_York")),
+        ("daily 18:00 America/New_York start", rb.Daily(at="18:00", zone="America/New_York", named_by="start")),
+        ("weekly sunday 17:00 America/New_York", rb.Weekly(on="sunday", at="17:00", zone="America/New_York")),
+        ("weekly sunday 17:00 UTC end", rb.Weekly(on="sunday", at="17:00", zone="UTC", named_by="end")),
+    ],
+)
+def test_sessions_of_a_place(lake: rb.Lake, text: str, reset: rb.Daily | rb.Weekly) -> None:
+    said = shell("build", "--series", "s", "--threshold-dbps", 500, "--reset", text, "--include-session")
+    assert said.code == 0
+    assert lake.series("s", threshold_dbps=[500], reset=reset, include_session=True) == lake.series("s")
+    bars = lake.bars("BTCUSDT", series="s").collect()
+    trades = lake.trades("BTCUSDT").collect()
+    assert (
+        bars["session"].to_list() == trades.rangebar.bars(500, reset=reset, include_session=True)["session"].to_list()
+    )
+
+
 @pytest.mark.parametrize(("text", "lookback"), [("50", 50), ("5m", "5m"), ("3bars", rb.Bars(3))])
 def test_a_lookback_is_a_number_a_time_or_bars(lake: rb.Lake, text: str, lookback: object) -> None:
     assert shell("build", "--series", "w", "--threshold-dbps", 500, "--lookback", text).code == 0

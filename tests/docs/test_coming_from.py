@@ -14,7 +14,7 @@ import pytest
 import rangebar_polars as rb
 from rangebar_polars import exports
 from rangebar_polars._bars.written_rules import rule_of_text
-from rangebar_polars._typing import Reset
+from rangebar_polars._typing import ResetPeriod
 from tests._paths import ROOT
 from tests._reference import REFUSED
 
@@ -108,7 +108,7 @@ def test_every_parameter_exists() -> None:
         options = eval(f"dict({call})", {"rb": rb})
         rb.datasets.sample_trades(10, symbols=["BTCUSDT"]).rangebar.bars(250, **options)
     periods = next(row[1] for row in table if "ouroboros_mode" in row[0])
-    assert set(re.findall(r'"(\w+)"', periods)) == set(get_args(Reset))
+    assert set(re.findall(r'"(\w+)"', periods)) == set(get_args(ResetPeriod))
 
 
 def test_columns_lead_to_columns() -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from polars.testing import assert_frame_equal
 
 import rangebar_polars as rb
-from tests._lakes import SERIES, VENUE, bars_of, day_of, files_of, period_of, trades_of, utc
+from tests._lakes import SERIES, VENUE, bars_of, day_of, files_of, period_of, session_of, trades_of, utc
 
 SYMBOLS = ("BTC/USDT", "1E5", "é%=.")
 
@@ -295,12 +295,28 @@ class History(RuleBasedStateMachine):
         """The units of bars that there should be, each with the rows that it depends on."""
         reset = SERIES[name].get("reset", "1mo")
         found: dict[str, list[int]] = {}
+        if isinstance(reset, rb.Daily | rb.Weekly):
+            return self.units_of_sessions(symbol, reset)
         for row in sorted(self.added[symbol]):
             found.setdefault(period_of(day_of(self.all[symbol]["timestamp"][row]), reset), []).append(row)
         if reset is not None:
             return found
         periods = sorted(found)
         return {p: [found[q] for q in periods[: periods.index(p) + 1]] for p in periods}
+
+    def units_of_sessions(self, symbol: str, reset: rb.Daily | rb.Weekly) -> dict[str, Any]:
+        """The sessions from the first to the last trade of each day, which depend on all trades of the day."""
+        found: dict[str, list[int]] = {}
+        times, rows = self.all[symbol]["timestamp"], sorted(self.added[symbol])
+        for _, of_day in itertools.groupby(rows, key=lambda row: day_of(times[row])):
+            day = list(of_day)
+            time, names = times[day[0]], dict.fromkeys([session_of(times[day[0]], reset)])
+            while time < times[day[-1]]:
+                time = min(time + dt.timedelta(minutes=30), times[day[-1]])
+                names[session_of(time, reset)] = None
+            for name in names:
+                found.setdefault(name, []).extend(day)
+        return found
 
     def stale(self, name: str, symbols: list[str]) -> set[tuple[str, str]]:
         """The units that a build must build or remove; without a reset, at least those whose own trades changed."""

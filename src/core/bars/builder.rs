@@ -28,7 +28,7 @@ use crate::core::error::RowError;
 use crate::core::numbers::decimals::Decimals;
 use crate::core::numbers::fixed::Numbers;
 use crate::core::rules::{AnyRule, Breaks, CloseRule};
-use crate::core::time::calendar::{Length, Period};
+use crate::core::time::calendar::{Length, Period, Reset};
 use crate::core::time::clock::TimeUnit;
 use crate::core::trades::bits::Bits;
 use crate::core::trades::columns::Trades;
@@ -214,6 +214,9 @@ impl BarBuilder {
     /// Writes everything that decides the future, except the parameters.
     pub fn save(&self, out: &mut Vec<u8>) {
         self.seen.save(out);
+        if let Some(first) = self.session_start() {
+            out.put(first);
+        }
         for track in &self.tracks {
             out.put(track.closed);
             match &track.forming {
@@ -230,14 +233,29 @@ impl BarBuilder {
         }
     }
 
+    /// When the session of the last row began, which is 0 before there is one; none where bars do not end with sessions.
+    /// Which trades a bar and its windows may hold depends on it, and not on the end of the session, unless that has
+    /// come.
+    fn session_start(&self) -> Option<i64> {
+        let reset = self.breaks.reset.filter(|reset| matches!(reset, Reset::Sessions(_)))?;
+        Some(self.seen.last.map_or(0, |(last, _)| reset.period(last, self.unit).first))
+    }
+
     /// Reads what [`BarBuilder::save`] wrote into a builder with the same parameters.
     ///
     /// # Errors
     ///
-    /// The bytes end too soon, or describe an impossible state; the builder must then be dropped.
+    /// The bytes end too soon, or describe an impossible state, or the session of the last trade began at another
+    /// instant than it begins by the clock's changes that are known now; the builder must then be dropped.
     pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
         self.period = None;
         self.seen = Seen::load(from)?;
+        if let Some(is) = self.session_start() {
+            let was = from.take()?;
+            if was != is {
+                return Err(CheckpointError::OtherSession { was, is });
+            }
+        }
         for track in &mut self.tracks {
             track.closed = from.take()?;
             if track.closed > self.seen.rows {

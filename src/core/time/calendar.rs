@@ -1,10 +1,11 @@
-//! Calendar periods in UTC, and lengths of time that count months.
+//! Periods of the calendar, and lengths of time that count months.
 
 use std::ops::RangeInclusive;
 
 use super::clock::TimeUnit;
+use super::sessions::{Session, Sessions};
 
-/// Calendar periods in UTC.
+/// Periods that follow each other without a break: those of the calendar in UTC, or the sessions of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reset {
     /// From 00:00.
@@ -15,16 +16,24 @@ pub enum Reset {
     Month,
     /// From 1 January 00:00.
     Year,
+    /// From when a place's clock shows a time.
+    Sessions(Sessions),
 }
 
 impl Reset {
-    /// The words for the periods.
+    /// The words for the periods of the calendar.
     pub const WORDS: [(&'static str, Self); 4] =
         [("1d", Self::Day), ("1w", Self::Week), ("1mo", Self::Month), ("1y", Self::Year)];
 
     /// The period that contains an instant; its ends are clipped to the instants that 64 bits can hold.
     #[must_use]
     pub fn period(self, time: i64, unit: TimeUnit) -> Period {
+        self.session(time, unit).period
+    }
+
+    /// The same with the date that names it: for a period of the calendar, its first day in UTC.
+    #[must_use]
+    pub fn session(self, time: i64, unit: TimeUnit) -> Session {
         let day = time.div_euclid(unit.per_day());
         let (first, next) = match self {
             Self::Day => (day, day + 1),
@@ -41,9 +50,11 @@ impl Reset {
                 let (year, ..) = civil(day);
                 (day_of(year, 1, 1), day_of(year + 1, 1, 1))
             }
+            Self::Sessions(sessions) => return sessions.session(time, unit),
         };
         let instant = |day: i64| i128::from(day) * i128::from(unit.per_day());
-        Period { first: saturate(instant(first)), last: saturate(instant(next) - 1) }
+        let period = Period { first: saturate(instant(first)), last: saturate(instant(next) - 1) };
+        Session { period, date: first }
     }
 }
 

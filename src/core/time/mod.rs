@@ -1,5 +1,7 @@
-//! Instants: the unit of a clock, calendar periods, lengths of time and windows of them.
+//! Instants: the unit of a clock, calendar periods and sessions, lengths of time and windows of them.
 
 pub mod calendar;
 pub mod clock;
 pub mod every;
+pub mod sessions;
+pub mod zone;

@@ -9,6 +9,8 @@ use crate::core::rules::NeverRule;
 use crate::core::rules::RangeRule;
 use crate::core::testing::Owned;
 use crate::core::time::calendar::{Length, Reset};
+use crate::core::time::sessions::Sessions;
+use crate::core::time::zone::Zone;
 use crate::core::windows::Lookback;
 
 /// What a bar holds, by the rule of `docs/columns.md` (When a bar closes), one trade at a time.
@@ -239,6 +241,32 @@ fn a_state_of_a_bar_that_cannot_open_is_refused() {
     live.save(&mut state);
     assert_eq!(machine(124, true).load(&mut Reader::new(&state)), Ok(()));
     assert_eq!(machine(123, true).load(&mut Reader::new(&state)), Err(CheckpointError::Impossible));
+}
+
+#[test]
+fn a_state_whose_last_session_began_at_another_time_is_refused() {
+    const DAY: i64 = 86_400;
+    let sessions = |ahead: i64, at: u32| {
+        let zone: &'static Zone = Box::leak(Box::new(Zone::new(ahead, vec![(5 * DAY, 0)]).expect("a clock")));
+        let reset = Some(Reset::Sessions(Sessions { zone, at, on: None, named_by_end: false }));
+        machine_of(&[123], true, Breaks { reset, max_gap: None })
+    };
+    let trades = Owned { time: vec![3 * DAY * 1_000 + 5], price: vec![8.0], ..Owned::default() };
+    let view =
+        Trades { quantity: None, is_buyer_maker: None, agg_trade_id: None, individual_ids: None, ..trades.view() };
+    let (mut live, mut state, mut new) = (sessions(0, 3_600), vec![], vec![]);
+    live.save(&mut new);
+    assert_eq!(sessions(3_600, 3_600).load(&mut Reader::new(&new)), Ok(()), "there is no trade yet");
+    live.push(view, &mut Buffers::default(), &mut vec![]).expect("a valid trade");
+    live.save(&mut state);
+    let mut same = sessions(0, 3_600);
+    assert_eq!(same.load(&mut Reader::new(&state)), Ok(()));
+    let end = (3 * DAY + 3_600) * 1_000;
+    assert_eq!((same.ends_by(end - 1), same.ends_by(end)), (None, Some(CloseReason::Reset)));
+    let (was, is) = ((2 * DAY + 3_600) * 1_000, (2 * DAY + 1_800) * 1_000);
+    let refused = Err(CheckpointError::OtherSession { was, is });
+    assert_eq!(sessions(1_800, 3_600).load(&mut Reader::new(&state)), refused);
+    assert_eq!(sessions(0, 3_600).load(&mut Reader::new(&state[..24])), Err(CheckpointError::Truncated));
 }
 
 #[test]
