@@ -17,6 +17,9 @@ Overlap: TypeAlias = Literal["error", "skip"]
 MissingSide: TypeAlias = Literal["error", "null"]
 """What to do with trades whose side is null."""
 
+Entry: TypeAlias = Literal["close", "open"]
+"""The price at which a label enters: the close of its bar, or the open of the next."""
+
 BarFeatureName: TypeAlias = Literal[
     "duration_us",
     "ofi",
@@ -77,7 +80,16 @@ BarFeature: TypeAlias = BarFeatureName | str
 By: TypeAlias = str | Sequence[str] | None
 """Columns whose values form the groups."""
 
-PluginFunction: TypeAlias = Literal["range_bars", "range_bar_id", "renko", "trade_statistics"]
+PluginFunction: TypeAlias = Literal[
+    "range_bars",
+    "range_bar_id",
+    "renko",
+    "trade_statistics",
+    "triple_barrier",
+    "rolling_measure",
+    "measure_of_all",
+    "bulk_volume",
+]
 """Expressions that the compiled library has."""
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "MOST_DECIMALS",
     "USUAL_DECIMALS",
     "check_choice",
+    "check_count",
     "check_duration",
     "check_feature_names",
     "check_features",
@@ -25,6 +26,7 @@ __all__ = [
     "check_max_gap",
     "check_max_groups",
     "check_max_step",
+    "check_max_time",
     "check_missing_side",
     "check_names",
     "check_one_threshold",
@@ -52,6 +54,10 @@ _MOST_WORKERS: Final = 1_024
 """Threads, each of which holds files open and rows in memory."""
 
 
+_MOST_BARS: Final = 2**32 - 1
+"""The largest number of rows of a Polars frame."""
+
+
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -60,6 +66,17 @@ def check_choice(name: str, value: _Choice, known: Sequence[str]) -> _Choice:
     if not isinstance(value, str) or value not in known:
         *others, last = (f'"{one}"' for one in known)
         msg = f"`{name}` must be {', '.join(others)} or {last}, got {shown(value)}"
+        raise RangeBarError(msg)
+    return value
+
+
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """A number of bars, at least one or a few."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        msg = f"`{name}` must be an integer of at least {least}, got {shown(value)}"
+        raise RangeBarError(msg)
+    if value > _MOST_BARS:
+        msg = f"`{name}` must be at most {_MOST_BARS}, got {value}: it counts bars, and a frame has no more than that"
         raise RangeBarError(msg)
     return value
 
@@ -176,6 +193,18 @@ def check_silence(value: str | dt.timedelta | None) -> str | None:
 def check_max_step(value: str | dt.timedelta | None) -> str | None:
     """The longest step from one trade to the next, as a Polars duration string; None allows any step."""
     return _duration("max_step", "14610d", value, _internal.check_max_step)
+
+
+def check_max_time(value: str | dt.timedelta | None) -> str | None:
+    """How long after its entry a label ends at the latest, written as for `max_gap`."""
+    try:
+        text = _duration("max_time", "4h", value, _internal.check_max_gap)
+    except RangeBarError as error:
+        raise RangeBarError(str(error).replace("`max_gap`", "`max_time`")) from None
+    if text is not None and _internal.check_max_gap(text) == (0, 0):
+        msg = f"`max_time` must be longer than zero, got {shown(value)}"
+        raise RangeBarError(msg)
+    return text
 
 
 def _duration(

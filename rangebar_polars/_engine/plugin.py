@@ -20,12 +20,16 @@ _SHAPE: dict[PluginFunction, dict[str, bool]] = {
     "range_bar_id": {"changes_length": False},
     "renko": {"changes_length": True},
     "trade_statistics": {"returns_scalar": True},
+    "triple_barrier": {"changes_length": False},
+    "rolling_measure": {"changes_length": False},
+    "measure_of_all": {"returns_scalar": True},
+    "bulk_volume": {"changes_length": False},
 }
 """How many rows a function returns: a different number from its input, the same, or one. None works row by row."""
 
 
 def register(function: PluginFunction, trades: pl.Expr, kwargs: dict[str, Any]) -> pl.Expr:
-    """An expression over a Struct of trades."""
+    """An expression over a Struct of trades, or of bars."""
     return register_plugin_function(
         plugin_path=_LIBRARY,
         function_name=function,

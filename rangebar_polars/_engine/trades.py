@@ -1,9 +1,9 @@
-"""A Struct of trades, in the form that the compiled expressions take."""
+"""A Struct of trades or of bars, in the form that the compiled expressions take."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import polars.selectors as cs
@@ -15,7 +15,7 @@ from rangebar_polars.exceptions import RangeBarError
 __all__ = ["as_expression", "column_names", "trades_struct"]
 
 
-def trades_struct(columns: Mapping[str, str | pl.Expr | None]) -> pl.Expr:
+def trades_struct(columns: Mapping[str, str | pl.Expr | None], required: Sequence[str] = REQUIRED) -> pl.Expr:
     """
     A Struct whose fields carry the names of the parts.
 
@@ -24,10 +24,10 @@ def trades_struct(columns: Mapping[str, str | pl.Expr | None]) -> pl.Expr:
     fields: list[pl.Expr] = []
     optional: list[str] = []
     for part, column in columns.items():
-        if column is None and part not in REQUIRED:
+        if column is None and part not in required:
             continue
         expression = as_expression(part, column)
-        if isinstance(column, str) and column == part and part not in REQUIRED:
+        if isinstance(column, str) and column == part and part not in required:
             optional.append(part)
         else:
             fields.append(expression.alias(part))

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import cast, get_args
 
 import polars as pl
 
-from rangebar_polars._typing import By
+from rangebar_polars._common.parameters import check_choice, check_count
+from rangebar_polars._typing import By, Entry
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["check_count", "forward_return", "within"]
-
-_MOST: Final = 2**32 - 1
-"""The largest number of rows of a Polars frame."""
+__all__ = ["forward_return", "within"]
 
 
-def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None) -> pl.Expr:
+def forward_return(
+    n: int = 1,
+    price: str | pl.Expr = "close",
+    *,
+    by: By = None,
+    entry: Entry = "close",
+    open: str | pl.Expr = "open",  # noqa: A002  # the name of the column
+) -> pl.Expr:
     """
     Return from each bar to the n-th bar after it: ``price[i + n] / price[i] - 1``.
+
+    With ``entry="open"`` it is the return from the open of the next bar: ``price[i + n] / open[i + 1] - 1``.
 
     Parameters
     ----------
@@ -28,6 +35,10 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
         Column of numbers above zero.
     by
         Name or names of key columns: the return is that within each group, as with ``.over(by)``.
+    entry
+        "close" enters at `price` of the bar itself, "open" at the open of the next bar.
+    open
+        Column of numbers above zero, which only ``entry="open"`` reads.
 
     Returns
     -------
@@ -48,7 +59,8 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
     Nobody can trade at the close: it is the extreme of the bar's move, and the next trade follows within milliseconds,
     mostly as part of the same order. Returns of bars are all of nearly the same size, so these small steps decide their
     ranks: after a bar that rose, the return from its close is a little higher. A feature that only has the sign of the
-    bar then seems to predict it. Test among bars of one direction, and from a later price.
+    bar then seems to predict it. Test among bars of one direction, and from a later price: ``entry="open"`` enters with
+    the trade that follows the close. :func:`triple_barrier` labels by the path between the two bars.
 
     The return counts rows. Rows of several groups need `by`, or ``.over("symbol")`` after the expression, or the return
     goes from one symbol to another. Where orphans were left out, or a weekend lies between two bars, the return spans
@@ -82,20 +94,15 @@ def forward_return(n: int = 1, price: str | pl.Expr = "close", *, by: By = None)
     if by is not None and not isinstance(by, str) and not _are_names(by):
         msg = f"`by` takes a column name or a list of names, got {by!r}"
         raise RangeBarError(msg)
+    if not isinstance(open, str | pl.Expr):
+        msg = f"`open` must be a column name or an expression, got {open!r}"
+        raise RangeBarError(msg)
     now = (pl.col(price) if isinstance(price, str) else price).cast(pl.Float64)
+    entered = now
+    if check_choice("entry", entry, get_args(Entry)) == "open":
+        entered = (pl.col(open) if isinstance(open, str) else open).cast(pl.Float64).shift(-1)
     keys = [by] if isinstance(by, str) else list(by or ())
-    return within(now.shift(-n) / now - 1, keys).alias("forward_return")
-
-
-def check_count(name: str, value: int) -> int:
-    """A number of bars, at least one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"`{name}` must be an integer of at least 1, got {value!r}"
-        raise RangeBarError(msg)
-    if value > _MOST:
-        msg = f"`{name}` must be at most {_MOST}, got {value}: it counts bars, and a frame has no more than that"
-        raise RangeBarError(msg)
-    return value
+    return within(now.shift(-n) / entered - 1, keys).alias("forward_return")
 
 
 def within(expr: pl.Expr, keys: Sequence[str]) -> pl.Expr:

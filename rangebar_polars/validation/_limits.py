@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from rangebar_polars._common.parameters import check_count
 from rangebar_polars.exceptions import RangeBarError
-from rangebar_polars.validation._forward import check_count
 
 __all__ = ["Limits", "check_limits"]
 

@@ -10,12 +10,17 @@ import polars as pl
 from rangebar_polars._bars.request import Threshold, as_rule
 from rangebar_polars._common.columns import key_columns, missing_column
 from rangebar_polars._common.frames import lazy_frame
-from rangebar_polars._common.parameters import check_features, check_flag, check_price_decimals, check_time_unit
+from rangebar_polars._common.parameters import (
+    check_count,
+    check_features,
+    check_flag,
+    check_price_decimals,
+    check_time_unit,
+)
 from rangebar_polars._typing import By, TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.validation._bounds import BASE, PRICES
 from rangebar_polars.validation._dtypes import TIME_COLUMNS, check_dtypes
-from rangebar_polars.validation._forward import check_count
 from rangebar_polars.validation._libraries import libraries
 from rangebar_polars.validation._limits import Limits, check_limits
 from rangebar_polars.validation._report import report

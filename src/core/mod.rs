@@ -11,6 +11,9 @@
 //! - [`bars`]: the bar, and the machine of one group that builds bars; the same for Renko bricks.
 //! - [`features`]: the statistics, one file for each family.
 //! - [`windows`]: which rows a statistic looks at.
+//! - [`labels`]: what came of an entry at each bar.
+//! - [`rolling`]: sums and slopes over the last rows.
+//! - [`liquidity`]: liquidity and order flow of bars, which are such sums.
 //! - [`batch`]: rows of many groups in the order of their groups.
 //! - [`checkpoint`]: the state of a group as bytes.
 //! - [`error`]: what is refused, and the sentence that says so.
@@ -21,7 +24,10 @@ pub mod block;
 pub mod checkpoint;
 pub mod error;
 pub mod features;
+pub mod labels;
+pub mod liquidity;
 pub mod numbers;
+pub mod rolling;
 pub mod rules;
 pub mod time;
 pub mod trades;
@@ -39,8 +45,11 @@ pub use block::Block;
 pub use block::convert::Buffers;
 pub use checkpoint::CheckpointError;
 pub use error::{PointsError, Role, RowError, Rule, ThresholdError};
+pub use labels::triple_barrier::{Barriers, Distance, Entry, Exit, Path, Touched, triple_barrier};
+pub use liquidity::{Flow, Liquidity, Negative, Range, Window, bulk_buy_volume};
 pub use numbers::decimals::Decimals;
 pub use numbers::fixed::{Number, Numbers};
+pub use numbers::probability::StudentT;
 pub use rules::{
     AdaptiveRule, Amount, AnyRule, Breaks, CloseRule, CusumRule, HighLowRule, ImbalanceRule, Measure, Move, NeverRule,
     RangeRule, TimeRule, TotalRule,

@@ -252,7 +252,7 @@ pub fn times(name: PlSmallStr, times: Vec<i64>, dtype: &DataType) -> Series {
 }
 
 /// Integers as instants, if the dtype is one of instants.
-fn in_time(times: Int64Chunked, dtype: &DataType) -> Series {
+pub fn in_time(times: Int64Chunked, dtype: &DataType) -> Series {
     match dtype {
         DataType::Datetime(unit, zone) => times.into_datetime(*unit, zone.clone()).into_series(),
         _ => times.into_series(),

@@ -27,6 +27,15 @@ pub fn max_step(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
     length("max_step", "\"7d\" or \"14610d\"", text, unit)
 }
 
+/// How long after its entry a label ends at the latest, from a Polars duration string, on a clock.
+///
+/// # Errors
+///
+/// As [`max_gap`].
+pub fn max_time(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
+    length("max_time", "\"4h\" or \"1d\"", text, unit)
+}
+
 /// The length of windows of time that follow each other, from a Polars duration string.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Expressions: a Struct of trades in, bars, bar numbers or bricks out. Only shells, no arithmetic.
 
 mod kwargs;
+mod labels;
+mod liquidity;
 mod renko;
 mod statistics;
 

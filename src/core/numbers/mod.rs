@@ -4,4 +4,5 @@ pub mod decimals;
 pub mod division;
 pub mod fixed;
 pub mod precision;
+pub mod probability;
 pub(in crate::core) mod simd;

@@ -1,0 +1,3 @@
+//! What came of an entry at each bar: labels, which look ahead.
+
+pub mod triple_barrier;
