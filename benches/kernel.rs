@@ -1,7 +1,8 @@
 //! The kernel by itself, for figures and for counting instructions: `cargo run --release --no-default-features
-//! --example kernel -- [trades] [threshold_dbps] [repeats] [rule] [number]`, likewise under `valgrind --tool=callgrind`.
+//! --example kernel -- [trades] [threshold_dbps] [repeats] [rule] [number] [tick]`, likewise under `valgrind --tool=callgrind`.
 //! A rule is one of `rows`, `trades`, `volume`, `turnover`, `high_low`, `cusum`, `time` (seconds),
-//! `imbalance` (of the volume), `imbalances` and `runs` (of blocks of so many rows), with its number; by default, range bars.
+//! `imbalance` (of the volume), `imbalances` and `runs` (of blocks of so many rows), with its number; by default, range
+//! bars, which `range` means too. With a tick, in cents, bars have footprints.
 //!
 //! Prints nanoseconds a trade, the least of the repeats, for trades with the side alone and for those with all ids, and
 //! first what merely reading time, price and quantity takes: from memory that alone may be half.
@@ -11,9 +12,9 @@
 use std::time::Instant;
 
 use rangebar_polars::core::{
-    AdaptiveRule, Amount, AnyRule, BarBuilder, Bits, Breaks, Buffers, CusumRule, Decimals, Every, HighLowRule,
-    ImbalanceRule, Measure, Move, Number, Numbers, RangeRule, Sides, TimeRule, TimeUnit, TotalRule, Trades,
-    WindowOptions,
+    AdaptiveRule, Amount, AnyRule, BarBuilder, Bits, Breaks, Buffers, CusumRule, Decimals, Every, FootprintOptions,
+    HighLowRule, ImbalanceRule, Measure, Move, Number, Numbers, RangeRule, Sides, Tick, TimeRule, TimeUnit, TotalRule,
+    Trades, WindowOptions,
 };
 
 fn main() {
@@ -23,6 +24,10 @@ fn main() {
     let threshold_dbps = number(1).unwrap_or(250);
     let repeats = number(2).unwrap_or(9);
     let rule = rule(threshold_dbps as u32, arguments.get(3).map(String::as_str), number(4).unwrap_or(1_000));
+    let footprint = number(5).map(|cents| FootprintOptions {
+        tick: Tick::new(cents as i64 * 1_000_000).expect("a tick"),
+        keeps_levels: true,
+    });
     let (mut time, mut price, mut quantity, mut side) = (vec![], vec![], vec![], vec![0_u8; rows.div_ceil(8)]);
     let (mut now, mut cents, mut state) = (1_704_067_200_000_000_i64, 4_228_359_i64, 1_u64);
     for row in 0..rows {
@@ -59,7 +64,8 @@ fn main() {
         let mut bars = 0;
         for _ in 0..repeats {
             let mut builder =
-                BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds, WindowOptions::default());
+                BarBuilder::new(&[rule], Breaks::default(), TimeUnit::Microseconds, WindowOptions::default())
+                    .with_footprint(footprint);
             let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
             let start = Instant::now();
             builder.push(trades, &mut buffers, &mut closed).expect("valid trades");
@@ -75,7 +81,7 @@ fn rule(threshold_dbps: u32, name: Option<&str>, number: usize) -> AnyRule {
         TotalRule::new(amount, amount.raw(Number::Float(number as f64), Decimals::default()).expect("an amount")).into()
     };
     match name {
-        None => RangeRule::dbps(threshold_dbps, true).expect("a valid threshold").into(),
+        None | Some("range") => RangeRule::dbps(threshold_dbps, true).expect("a valid threshold").into(),
         Some("rows") => total(Amount::Rows),
         Some("trades") => total(Amount::Trades),
         Some("volume") => total(Amount::Volume),

@@ -432,6 +432,13 @@ def plotted(colours: Colours) -> Chart:
     )
 
 
+def footprint(colours: Colours) -> Chart:
+    """The chart that `plot` draws of footprints."""
+    trades = rb.datasets.sample_trades(60_000, symbols=[BTCUSDT])
+    bars = trades.rangebar.bars(100, footprint=5.0).slice(20, 9)
+    return bars.rangebar.plot(footprint=True, title=f"{BTCUSDT}, bars of 0.1 %", theme=colours.theme)
+
+
 @dataclass(frozen=True)
 class Box:
     """A box with a title and a description."""
@@ -476,6 +483,7 @@ PICTURES = {
     "architecture": architecture,
     "lake": lake,
     "plot": plotted,
+    "footprint": footprint,
 }
 
 

@@ -24,8 +24,8 @@ static ALLOCATOR: pyo3_polars::PolarsAllocator = pyo3_polars::PolarsAllocator::n
 mod _internal {
     #[pymodule_export]
     use crate::frame::checks::{
-        bar_columns, check_lookback, check_max_gap, check_max_step, check_points, check_reset, check_rule,
-        check_threshold, period_bounds, request_facts, written_rule,
+        bar_columns, check_footprint, check_lookback, check_max_gap, check_max_step, check_points, check_reset,
+        check_rule, check_threshold, period_bounds, request_facts, written_rule,
     };
 
     #[pymodule_export]

@@ -106,6 +106,11 @@ GOLDEN: dict[str, Callable[[], Golden]] = {
     "v1_weeks": lambda: Golden(
         trades(), {"threshold_dbps": 600, "reset": rb.Weekly(on="tuesday", at="08:55", zone="Asia/Tokyo")}
     ),
+    "v1_footprint": lambda: Golden(trades(), {"threshold_dbps": [600, rb.Ticks(50)], "footprint": 0.25}),
+    "v1_footprint_groups": lambda: Golden(
+        missing_sides(SEEN - 20, key=pl.Series(["a", "b"])),
+        ALL | {"by": "key", "lookback": 20, "missing_side": "null", "footprint": 1.0},
+    ),
     "v1_key_string": _keyed("a", None, dtype=pl.String()),
     "v1_key_categorical": _keyed("a", "a text longer than twelve letters", dtype=pl.Categorical()),
     "v1_key_enum": _keyed("spot", "perp", dtype=pl.Enum(["perp", "spot"])),

@@ -157,17 +157,18 @@ class DataFrameRangeBar:
         self,
         *,
         x: Axis = "bar",
-        panels: str | Sequence[str] = ("volume",),
+        panels: str | Sequence[str] | None = None,
         symbol: object | Mapping[str, object] = None,
         time_unit: TimeUnit | None = None,
         max_bars: int = 2_000,
-        width: int = 800,
-        height: int = 300,
+        width: int | None = None,
+        height: int | None = None,
         title: str | None = None,
         theme: Theme | None = "light",
+        footprint: bool = False,
     ) -> alt.VConcatChart:
         """
-        Candlesticks of the bars of one symbol, with panels of other columns below, as an Altair chart.
+        Candlesticks or footprints of the bars of one symbol, with panels of other columns below, as an Altair chart.
 
         Examples
         --------
@@ -186,6 +187,7 @@ class DataFrameRangeBar:
             height=height,
             title=title,
             theme=theme,
+            footprint=footprint,
         )
 
     @like(LazyFrameRangeBar.to_vectorbt)

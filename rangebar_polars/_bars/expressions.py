@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,7 @@ def range_bars(
     last_trade_id: str | pl.Expr | None = "last_trade_id",
     time_unit: TimeUnit | None = None,
     price_decimals: int = 8,
+    footprint: float | Decimal | None = None,
     include_session: bool = False,
 ) -> pl.Expr:
     """
@@ -102,6 +104,10 @@ def range_bars(
         "ms", "us" or "ns" if `time` is Int64.
     price_decimals
         Decimals of prices, 0 to 18: a price is a 64-bit integer of such units, so the largest is 9.22 with 18.
+    footprint
+        A tick, above zero in units of the price: the height of the levels at which `footprint` counts what was bought
+        and sold. An int, float or Decimal, rounded to `price_decimals`. Needs the column of sides, unless
+        `missing_side` is "null".
     include_session
         Whether to add the field `session`, the date of the period of `reset` that the bar is in, as for
         :meth:`LazyFrameRangeBar.bars`.
@@ -113,8 +119,9 @@ def range_bars(
         `vwap` (Float64), `individual_trade_count`, `agg_record_count` (UInt64), `first_trade_id`, `last_trade_id`,
         `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover`
         (Float64), `buy_trade_count`, `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a
-        list was given, `session` (Date) if it is asked for, and the features, which `docs/columns.md` defines. Bars are
-        in the order of the rows that ended them: the closing trade, or the first trade after an orphan. What needs the
+        list was given, `session` (Date) if it is asked for, the features, which `docs/columns.md` defines, and with
+        `footprint` the eleven columns from `footprint` to `stacked_down`, which `docs/footprint.md` defines. Bars are in
+        the order of the rows that ended them: the closing trade, or the first trade after an orphan. What needs the
         side is null if `is_buyer_maker` is absent, or where it is null.
 
     Raises
@@ -175,6 +182,7 @@ def range_bars(
         last_trade_id=last_trade_id,
         time_unit=time_unit,
         price_decimals=price_decimals,
+        footprint=footprint,
         include_session=include_session,
     )
     return _bars(request, "range_bars").alias("bars")

@@ -66,6 +66,7 @@ class LazyFrameRangeBar:
         state: BarState | bytes | None = None,
         overlap: Overlap = "error",
         progress: bool = False,
+        footprint: float | Decimal | None = None,
         include_session: bool = False,
     ) -> pl.LazyFrame:
         """
@@ -145,6 +146,10 @@ class LazyFrameRangeBar:
             Whether a progress bar on stderr, or in the notebook, shows the trades read so far and the time reached
             while the query runs; it needs tqdm. The total is shown where counting costs no reading, as for unfiltered
             Parquet, where only the footers are read.
+        footprint
+            A tick, above zero in units of the price: the height of the levels at which `footprint` counts what was
+            bought and sold. An int, float or Decimal, rounded to `price_decimals`. Adds the columns `footprint` to
+            `stacked_down`; needs the column of sides, unless `missing_side` is "null".
         include_session
             Whether to add the column `session`, the date of the period of `reset` that the bar is in: for
             :class:`Daily` and :class:`Weekly` the one that `named_by` says, for the others the first day in UTC.
@@ -160,7 +165,11 @@ class LazyFrameRangeBar:
             `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`,
             `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a list was given,
             `session` (Date; null beyond the years that a Date has) if it is asked for, and the features, which
-            `docs/columns.md` defines. What needs the side is null if `is_buyer_maker` is absent, or where it is null.
+            `docs/columns.md` defines. With `footprint`, eleven more follow, which `docs/footprint.md` defines: `footprint`
+            (List of Struct of `price`, `buy_volume` and `sell_volume`, Float64, one for each level with trades,
+            ascending), `poc`, `value_area_low`, `value_area_high`, `delta`, `min_delta`, `max_delta` (Float64),
+            `imbalances_up`, `imbalances_down`, `stacked_up`, `stacked_down` (UInt32). What needs the side is null if
+            `is_buyer_maker` is absent, or where it is null.
 
         Raises
         ------
@@ -173,9 +182,12 @@ class LazyFrameRangeBar:
         Notes
         -----
         Memory is one forming bar per group and one batch of trades, however long the input; `intra` adds the trades of
-        the forming bars, `lookback` those that a window may still hold. Columns that are not selected are not computed,
-        and their inputs are neither read nor checked. A filter on key columns is passed to the input, where it prunes
-        hive partitions and row groups; with a `reset`, so is a filter on `open_time` or `close_time`, widened to whole
+        the forming bars, `lookback` those that a window may still hold, `footprint` 50 to 200 bytes for each level with
+        trades of the forming bars, and 24 for each of a bar on its way out. A tick finer than the steps of the price
+        makes each price a level: then memory grows with the prices of a bar, and at most with its trades. Columns that
+        are not selected are not computed, and their inputs are neither read nor checked. A filter on key columns is
+        passed to the input, where it prunes hive partitions and row groups; with a `reset`, so is a filter on
+        `open_time` or `close_time`, widened to whole
         periods. `head(n)` stops reading. The optional columns may be missing under their default names; a column given
         under another name must exist.
 
@@ -225,6 +237,7 @@ class LazyFrameRangeBar:
             time_unit=time_unit,
             price_decimals=price_decimals,
             overlap=overlap,
+            footprint=footprint,
             include_session=include_session,
         )
         return scan_bars(self._frame, request, state=state, progress=progress)
@@ -478,17 +491,18 @@ class LazyFrameRangeBar:
         self,
         *,
         x: Axis = "bar",
-        panels: str | Sequence[str] = ("volume",),
+        panels: str | Sequence[str] | None = None,
         symbol: object | Mapping[str, object] = None,
         time_unit: TimeUnit | None = None,
         max_bars: int = 2_000,
-        width: int = 800,
-        height: int = 300,
+        width: int | None = None,
+        height: int | None = None,
         title: str | None = None,
         theme: Theme | None = "light",
+        footprint: bool = False,
     ) -> alt.VConcatChart:
         """
-        Candlesticks of the bars of one symbol, with panels of other columns below, as an Altair chart.
+        Candlesticks or footprints of the bars of one symbol, with panels of other columns below, as an Altair chart.
 
         The same as :func:`rangebar_polars.plotting.plot`, whose documentation says how bars are drawn.
 
@@ -497,7 +511,7 @@ class LazyFrameRangeBar:
         x
             "bar": by number; "time": from `open_time` to `close_time`, in UTC.
         panels
-            Numeric columns, one panel each.
+            Numeric columns, one panel each. By default the volume, and with `footprint` none.
         symbol
             The group, if the bars are of several groups: a key, or a mapping of key columns to keys.
         time_unit
@@ -505,11 +519,15 @@ class LazyFrameRangeBar:
         max_bars
             The largest number of candles; if there are more bars, several consecutive ones are merged into one candle.
         width, height
-            Size of the candlesticks in pixels; each panel adds about 90 to the height.
+            Size of the candlesticks or footprints in pixels; each panel adds about 90 to the height. By default 800 and
+            300, and with `footprint` as much as its numbers need.
         title
             Replaces the group and the number of bars.
         theme
             "light" or "dark"; None keeps the theme of Altair.
+        footprint
+            Whether to draw footprints, sell x buy volume at each level, instead of candlesticks; of at most 40 bars,
+            which were made with a `footprint`.
 
         Returns
         -------
@@ -519,7 +537,8 @@ class LazyFrameRangeBar:
         Raises
         ------
         RangeBarError
-            If a parameter or a column is invalid, or `symbol` does not choose one group.
+            If a parameter or a column is invalid, `symbol` does not choose one group, or there are too many bars for
+            footprints.
         ModuleNotFoundError
             If Altair is not installed: ``pip install "rangebar_polars[plot]"``.
 
@@ -544,6 +563,7 @@ class LazyFrameRangeBar:
             height=height,
             title=title,
             theme=theme,
+            footprint=footprint,
         )
 
     def to_vectorbt(

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
@@ -21,6 +22,7 @@ from rangebar_polars._common.parameters import (
     USUAL_DECIMALS,
     check_feature_names,
     check_flag,
+    check_footprint,
     check_max_gap,
     check_max_groups,
     check_max_step,
@@ -85,6 +87,7 @@ class FeatureOptions(BreakOptions, total=False):
     include_orphans: bool
     overlap: Overlap
     missing_side: MissingSide
+    footprint: float | Decimal | None
     include_session: bool
 
 
@@ -146,6 +149,8 @@ class Request:
     missing_side: MissingSide = "error"
     price_decimals: int = USUAL_DECIMALS
     """The usual ones are not written into checkpoints."""
+    footprint: float | None = None
+    """The height of the levels of footprints; nothing is written into checkpoints where there are none."""
     include_session: bool = False
     """Not written into checkpoints unless it is true."""
 
@@ -172,6 +177,7 @@ class Request:
             max_groups=check_max_groups(get("max_groups")),
             missing_side=check_missing_side(get("missing_side", "error")),
             price_decimals=price_decimals,
+            footprint=check_footprint(get("footprint"), price_decimals),
             include_session=check_flag("include_session", get("include_session", False)),
         )
 

@@ -28,6 +28,8 @@ from rangebar_polars._internal import PushStream
 from rangebar_polars.exceptions import RangeBarError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rangebar_polars._bars.lookback import Lookback
     from rangebar_polars._common.sessions import Reset
     from rangebar_polars._typing import ArrowStream, BarFeature, By, MissingSide, Overlap, TimeUnit
@@ -79,6 +81,9 @@ class BarStream(PushStream):
         Columns and dtypes of the trades, where the first trades come through :meth:`push_trade`; otherwise the first
         frame says them. Optional columns that are not there at first are absent for good, but for
         `is_buyer_maker` with `missing_side="null"`.
+    footprint
+        As for :meth:`LazyFrameRangeBar.bars`. The levels of the forming bars are part of the state and of a checkpoint,
+        40 bytes each; a push notes what it changes, and copies no levels.
 
     Raises
     ------
@@ -145,6 +150,7 @@ class BarStream(PushStream):
         overlap: Overlap = "error",
         max_groups: int | None = None,
         schema: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+        footprint: float | Decimal | None = None,
         include_session: bool = False,
     ) -> Self:
         request = Request.of(
@@ -170,6 +176,7 @@ class BarStream(PushStream):
             price_decimals=price_decimals,
             overlap=overlap,
             max_groups=max_groups,
+            footprint=footprint,
             include_session=include_session,
         )
         # Which columns there are, the first trades say; what the keys may be called can be told now.

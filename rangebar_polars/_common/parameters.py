@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import math
 import os
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeVar, get_args
 
 from rangebar_polars import _internal
@@ -23,6 +25,7 @@ __all__ = [
     "check_feature_names",
     "check_features",
     "check_flag",
+    "check_footprint",
     "check_max_gap",
     "check_max_groups",
     "check_max_step",
@@ -238,6 +241,21 @@ def check_price_decimals(value: int) -> int:
         "a price is a 64-bit integer of such units"
     )
     raise RangeBarError(msg)
+
+
+def check_footprint(value: float | Decimal | None, price_decimals: int) -> float | None:
+    """The height of the levels of footprints, rounded as prices are; None for no footprints."""
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    try:
+        tick = float(value) if is_number else math.nan
+    except (OverflowError, ValueError):
+        tick = math.nan
+    if not 0 < tick < math.inf:
+        msg = f"`footprint` must be a tick above 0 in units of the price, such as 0.25, got {shown(value)}"
+        raise RangeBarError(msg)
+    return _internal.check_footprint(tick, price_decimals)
 
 
 def check_max_groups(value: int | None) -> int | None:

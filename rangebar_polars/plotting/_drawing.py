@@ -58,13 +58,22 @@ _COLOURS: Final[dict[Theme, _Colours]] = {
 class Drawing:
     """The views of one chart, all over the same candles."""
 
-    def __init__(self, altair: Any, x: Axis, width: int, candles: pl.DataFrame) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        altair: Any,  # noqa: ANN401
+        x: Axis,
+        width: int,
+        candles: pl.DataFrame,
+        domain: tuple[float, float] | None = None,
+    ) -> None:
         self._alt = altair
         self._width = width
         self._candles = candles
         self._kind = "Q" if x == "bar" else "T"
         self._title = "bar" if x == "bar" else "time (UTC)"
-        self._scale = altair.Scale(type="linear" if x == "bar" else "utc", nice=False, zero=False, padding=6)
+        kind = "linear" if x == "bar" else "utc"
+        ends = {"padding": 6} if domain is None else {"domain": list(domain)}
+        self._scale = altair.Scale(type=kind, nice=False, zero=False, **ends)
         self._colour = altair.condition("datum.close >= datum.open", altair.value(_UP), altair.value(_DOWN))
 
     def prices(self, height: int, *, lowest: bool) -> Any:  # noqa: ANN401

@@ -13,11 +13,12 @@ from rangebar_polars._common.columns import missing_column, name_list
 from rangebar_polars._common.frames import lazy_frame
 from rangebar_polars._common.groups import check_complete, group_keys, one_group
 from rangebar_polars._common.messages import shown
-from rangebar_polars._common.parameters import is_one_of
+from rangebar_polars._common.parameters import check_flag, is_one_of
 from rangebar_polars._typing import TimeUnit
 from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.plotting._candles import candles, fields
 from rangebar_polars.plotting._drawing import Drawing, themed, zoomable
+from rangebar_polars.plotting._footprint import OF_FOOTPRINT, check_few, footprint_chart
 from rangebar_polars.plotting._options import OHLC, Axis, Theme
 
 if TYPE_CHECKING:
@@ -27,23 +28,26 @@ __all__ = ["Axis", "Theme", "plot"]
 
 _TIMES: Final = ("open_time", "close_time")
 _LEAST_SIZE: Final = 50
+_WIDTH: Final = 800
+_HEIGHT: Final = 300
 
 
 def plot(
     bars: pl.LazyFrame | pl.DataFrame,
     *,
     x: Axis = "bar",
-    panels: str | Sequence[str] = ("volume",),
+    panels: str | Sequence[str] | None = None,
     symbol: object | Mapping[str, object] = None,
     time_unit: TimeUnit | None = None,
     max_bars: int = 2_000,
-    width: int = 800,
-    height: int = 300,
+    width: int | None = None,
+    height: int | None = None,
     title: str | None = None,
     theme: Theme | None = "light",
+    footprint: bool = False,
 ) -> alt.VConcatChart:
     """
-    Draw the bars of one symbol as candlesticks, with panels of other columns below.
+    Draw the bars of one symbol as candlesticks or as footprints, with panels of other columns below.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ def plot(
         "bar": one position per bar, by its number. "time": from `open_time` to `close_time`, in UTC, so that slow bars
         are wide; needs both as Datetime, or as Int64 with `time_unit`.
     panels
-        Numeric columns, one panel each, in this order; `()` for none.
+        Numeric columns, one panel each, in this order; `()` for none. By default the volume, and with `footprint`,
+        which has its number, none.
     symbol
         The group to draw, if there are several, as in :func:`rangebar_polars.backtesting.to_backtesting`.
     time_unit
@@ -63,12 +68,16 @@ def plot(
         The largest number of candles to draw. If there are more bars, consecutive ones are merged so that at most
         `max_bars` candles are left, and the subtitle says how many bars each is.
     width, height
-        Size of the candlesticks in pixels, at least 50; each panel adds 70 and its title to the height.
+        Size of the candlesticks or footprints in pixels, at least 50; each panel adds 70 and its title to the height.
+        By default 800 and 300; with `footprint`, 76 for each bar and 14 for each level, up to 840.
     title
         Replaces the group and the number of bars.
     theme
         "light" or "dark"; None leaves background, text and grid to the theme that is enabled in Altair, which is
         required for a chart that will be combined with another.
+    footprint
+        Whether to draw footprints instead of candlesticks, of at most 40 bars that have the column `footprint`: they
+        are read number by number. `x` is then "bar".
 
     Returns
     -------
@@ -96,6 +105,14 @@ def plot(
     A candle of several bars has the first open, the last close, the extremes, the sums of volumes, turnovers, counts
     and durations, and the mean of any other column; a mark says that one of the bars is an orphan.
 
+    A footprint is a column of cells, one for each level: sell volume x buy volume, which is bid x ask. A cell is the
+    darker the more volume it has, next to the largest of its bar, which is framed: the point of control. The left half
+    is orange where sellers, the right half green where buyers dominate the level diagonally across by three to one. At
+    the left of a column is its candle, at the right a line along the value area, below it delta, volume and the time of
+    its close. If there are more levels than fit into `height`, several are merged into each cell, and the subtitle says
+    how high one is; imbalances and the framed cell are then those of the merged levels. Columns that are too narrow for
+    numbers, because of `width`, have only colours.
+
     Only the columns needed are computed and read, and the choice of the group is part of the query. The chart contains
     its data, about 450 bytes per candle. PNG and SVG need `vl-convert-python`, which the extra installs.
 
@@ -113,16 +130,28 @@ def plot(
     altair = _altair()
     lazy = lazy_frame("plot", bars)
     schema = lazy.collect_schema()
-    names = name_list("panels", panels)
-    _check_parameters(x, names, theme, max_bars=max_bars, width=width, height=height)
-    _check_columns(schema, x, names)
+    check_flag("footprint", footprint)
+    names = name_list("panels", (() if footprint else ("volume",)) if panels is None else panels)
+    _check_parameters(x, names, theme, footprint=footprint, max_bars=max_bars, width=width, height=height)
+    _check_columns(schema, x, names, footprint=footprint)
     optional = [name for name in ("open_time", "close_reason") if name in schema]
     if x == "time" or time_unit is not None:
         lazy = with_datetimes(lazy, _TIMES if x == "time" else _TIMES[1:], time_unit)
-    frame = one_group(lazy, ["close_time", *OHLC, *optional, *names], symbol, include_incomplete=True)
+    wanted = ["close_time", *OHLC, *optional, *names]
+    if footprint:
+        check_few(one_group(lazy, ["close_time"], symbol, include_incomplete=True).height)
+        wanted = list(dict.fromkeys([*wanted, *OF_FOOTPRINT]))
+    frame = one_group(lazy, wanted, symbol, include_incomplete=True)
     check_complete(frame, ["close_time", *OHLC, *(["open_time"] if x == "time" else [])])
     check_years(frame, [name for name in _TIMES if name in frame.columns])
     frame = frame.sort("close_time", maintain_order=True)
+    heading = title if title is not None else _title(frame, group_keys(schema))
+    if footprint:
+        drawn: alt.VConcatChart = footprint_chart(
+            altair, frame, names, title=heading, width=width, height=height, theme=theme
+        )
+        return drawn
+    width, height = width or _WIDTH, height or _HEIGHT
     size = max(1, -(-frame.height // max_bars))
     rows = candles(frame, x, names, size)
     drawing = Drawing(altair, x, width, rows)
@@ -132,7 +161,7 @@ def plot(
         *(drawing.panel(field, name, lowest=name == lowest) for field, name in fields(names).items()),
         data=altair.InlineData(values=rows.to_dicts()),
         title=altair.Title(
-            title if title is not None else _title(frame, group_keys(schema)),
+            heading,
             subtitle=f"each candle is {size} bars" if size > 1 else "",
         ),
         spacing=8,
@@ -149,7 +178,7 @@ def _altair() -> Any:  # noqa: ANN401  (types of Altair are its own affair)
         raise ModuleNotFoundError(msg, name=error.name) from error
 
 
-def _check_parameters(x: object, panels: list[str], theme: object, **sizes: object) -> None:
+def _check_parameters(x: object, panels: list[str], theme: object, *, footprint: bool, **sizes: object) -> None:
     if not is_one_of(x, Axis):
         msg = f'`x` must be "bar" or "time", got {shown(x)}'
         raise RangeBarError(msg)
@@ -159,15 +188,26 @@ def _check_parameters(x: object, panels: list[str], theme: object, **sizes: obje
     if len(set(panels)) < len(panels):
         msg = f"`panels` must name distinct columns, got {shown(panels)}: name each once"
         raise RangeBarError(msg)
+    if footprint and x != "bar":
+        msg = f'`x` must be "bar" with `footprint=True`, got {shown(x)}: columns of numbers are equally wide'
+        raise RangeBarError(msg)
     for name, value in sizes.items():
+        if value is None and name != "max_bars":
+            continue
         least = 1 if name == "max_bars" else _LEAST_SIZE
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             msg = f"`{name}` must be an integer of at least {least}, got {shown(value)}"
             raise RangeBarError(msg)
 
 
-def _check_columns(schema: pl.Schema, x: Axis, panels: list[str]) -> None:
+def _check_columns(schema: pl.Schema, x: Axis, panels: list[str], *, footprint: bool) -> None:
+    if footprint and "footprint" not in schema:
+        msg = "the bars have no column `footprint`: make them with a tick, as in `bars(250, footprint=1.0)`"
+        raise RangeBarError(msg)
     for name in (*(_TIMES if x == "time" else _TIMES[1:]), *OHLC, *panels):
+        if name not in schema:
+            raise missing_column(name, list(schema))
+    for name in OF_FOOTPRINT if footprint else ():
         if name not in schema:
             raise missing_column(name, list(schema))
     for name in (*OHLC, *panels):

@@ -374,9 +374,11 @@ impl fmt::Display for ThresholdError {
 
 impl std::error::Error for ThresholdError {}
 
-/// A distance of prices that no range bar can have.
+/// A distance of prices that no bar can have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PointsError {
+    /// The parameter that was given.
+    pub parameter: &'static str,
     /// The distance as it was written.
     pub points: Number,
     /// Decimals of the prices.
@@ -387,9 +389,9 @@ pub struct PointsError {
 
 impl fmt::Display for PointsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { points, decimals, remedy } = self;
+        let Self { parameter, points, decimals, remedy } = self;
         let (least, most) = (decimals.number(1), decimals.number(i64::MAX));
-        write!(f, "`points` must be a price distance from {least} to {most}, got {points}")?;
+        write!(f, "`{parameter}` must be a price distance from {least} to {most}, got {points}")?;
         write!(f, ": {}", set(*remedy, "it is in units of the price"))
     }
 }

@@ -11,6 +11,7 @@
 //! - [`bars`]: the bar, and the machine of one group that builds bars; the same for Renko bricks.
 //! - [`features`]: the statistics, one file for each family.
 //! - [`windows`]: which rows a statistic looks at.
+//! - [`footprint`]: what was bought and sold at each level of a bar's prices.
 //! - [`labels`]: what came of an entry at each bar.
 //! - [`rolling`]: sums and slopes over the last rows.
 //! - [`liquidity`]: liquidity and order flow of bars, which are such sums.
@@ -24,6 +25,7 @@ pub mod block;
 pub mod checkpoint;
 pub mod error;
 pub mod features;
+pub mod footprint;
 pub mod labels;
 pub mod liquidity;
 pub mod numbers;
@@ -45,6 +47,7 @@ pub use block::Block;
 pub use block::convert::Buffers;
 pub use checkpoint::CheckpointError;
 pub use error::{PointsError, Role, RowError, Rule, ThresholdError};
+pub use footprint::{Footprint, FootprintOptions, Tick};
 pub use labels::triple_barrier::{Barriers, Distance, Entry, Exit, Path, Touched, triple_barrier};
 pub use liquidity::{Flow, Liquidity, Negative, Range, Window, bulk_buy_volume};
 pub use numbers::decimals::Decimals;

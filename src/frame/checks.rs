@@ -10,7 +10,7 @@ use super::resets::ResetForm;
 use super::rules::{Label, RuleForm};
 use super::schema::Choice;
 use super::{inputs, schema};
-use crate::core::{CloseRule, Lookback, Move, Number, ThresholdError, TimeUnit};
+use crate::core::{CloseRule, Lookback, Move, Number, ThresholdError, Tick, TimeUnit};
 
 /// The threshold as an integer in 1..100000; a `RangeBarError` for everything else.
 #[pyfunction]
@@ -30,6 +30,14 @@ pub fn check_points(value: f64, price_decimals: u32) -> PyResult<f64> {
     let decimals = PriceDecimals::new(price_decimals).decimals()?;
     let distance = Move::points(Number::Float(value), decimals).map_err(FrameError::from)?;
     Ok(if let Move::Points(raw) = distance { decimals.double(raw) } else { value })
+}
+
+/// The height of the levels of footprints, rounded to the decimals of prices; a `RangeBarError` for one that no level has.
+#[pyfunction]
+pub fn check_footprint(value: f64, price_decimals: u32) -> PyResult<f64> {
+    let decimals = PriceDecimals::new(price_decimals).decimals()?;
+    let tick = Tick::of(Number::Float(value), decimals).map_err(FrameError::from)?;
+    Ok(decimals.double(tick.raw()))
 }
 
 /// A rule in the form of requests, with its numbers rounded as they are taken for prices of some decimals; a
@@ -108,6 +116,7 @@ pub fn bar_columns(
         session: false,
         intra,
         lookback,
+        footprint: false,
     })?))
 }
 
@@ -120,7 +129,9 @@ pub fn request_facts(request: &str) -> PyResult<(Vec<ColumnInfo>, Vec<&'static s
     request.breaks(TimeUnit::Nanoseconds)?;
     request.max_step(TimeUnit::Nanoseconds)?;
     request.time_unit()?;
-    Ok((info(&request.columns()?), roles))
+    let columns = request.columns()?;
+    request.footprint_options(&columns)?;
+    Ok((info(&columns), roles))
 }
 
 fn info(columns: &[&'static schema::BarColumn]) -> Vec<ColumnInfo> {

@@ -13,7 +13,8 @@ const PIECE: usize = 1 << 14;
 /// The digests of the columns of frames with one schema, in their order.
 ///
 /// A digest is BLAKE3 over the little-endian values of a column, zero where it is null, and over the numbers of the rows
-/// that are null. A Boolean is a byte; a text is its length and its bytes.
+/// that are null. A Boolean is a byte; a text is its length and its bytes; the levels of a footprint are their number and
+/// then, level by level, what is said of each.
 #[pyclass(module = "rangebar_polars._internal")]
 #[derive(Default)]
 pub struct Digests {
@@ -116,12 +117,30 @@ impl Column {
                     hasher.update(text.as_bytes());
                 }
             }
+            DataType::List(_) => levels(hasher, physical.list()?)?,
             dtype => {
                 return Err(FrameError(format!("column `{}` has {dtype:?}, of which there is no digest", self.name)));
             }
         }
         Ok(())
     }
+}
+
+/// Hashes lists of Structs of numbers, row by row: so it does not show which rows came together.
+fn levels(hasher: &mut Hasher, column: &ListChunked) -> Result<(), FrameError> {
+    let column = column.rechunk();
+    let inner = column.get_inner();
+    let fields = inner.struct_()?.fields_as_series();
+    let fields = fields.iter().map(|field| Ok(field.f64()?.cont_slice()?)).collect::<Result<Vec<_>, FrameError>>()?;
+    let of_level = |level: usize| fields.iter().map(move |field: &&[f64]| field[level].to_le_bytes());
+    for list in column.downcast_iter() {
+        for row in list.offsets().windows(2) {
+            let (start, end) = (row[0] as usize, row[1] as usize);
+            hasher.update(&((end - start) as u64).to_le_bytes());
+            hash(hasher, (start..end).flat_map(of_level));
+        }
+    }
+    Ok(())
 }
 
 /// Hashes numbers; where there are nulls, zero.

@@ -2,11 +2,11 @@
 
 use polars::prelude::*;
 
-use super::polars_internals::Bitmap;
+use super::polars_internals::{Bitmap, ListArray, Offsets};
 use super::rules::RuleForm;
-use super::schema::{BarColumn, Family, Value};
+use super::schema::{BarColumn, Family, LEVEL, Value};
 use crate::core::features::statistic::{Kind, Values};
-use crate::core::{RangeBar, Reset, Session, TimeUnit, WindowValues};
+use crate::core::{BarBuilder, ClosedBar, Decimals, Footprint, RangeBar, Reset, Session, TimeUnit, WindowValues};
 
 /// A bar on its way out.
 #[derive(Debug, Clone)]
@@ -17,16 +17,46 @@ pub struct OutputBar {
     pub bar: RangeBar,
     /// The statistics of its windows, if any are wanted.
     pub windows: Option<Box<WindowValues>>,
+    /// Its footprint, if it is wanted.
+    pub footprint: Option<Box<Footprint>>,
+}
+
+impl From<ClosedBar> for OutputBar {
+    fn from(closed: ClosedBar) -> Self {
+        let ClosedBar { rule, bar, windows, footprint, .. } = closed;
+        Self { rule, bar, windows, footprint }
+    }
 }
 
 impl OutputBar {
+    /// The forming bar of a rule.
+    pub fn forming(rule: usize, bar: &RangeBar, builder: &BarBuilder) -> Self {
+        let (windows, footprint) = (builder.forming_windows(rule, bar), builder.forming_footprint(rule));
+        Self { rule, bar: *bar, windows, footprint }
+    }
+
     fn window(&self, family: Family) -> Option<&Values> {
         self.windows.as_ref().map(|windows| match family {
             Family::Intra => &windows.intra,
             Family::Lookback => &windows.lookback,
         })
     }
+
+    /// Its footprint, unless what is taken from it needs the side and the bar lacks one.
+    fn footprint(&self, needs_side: bool) -> Option<&Footprint> {
+        self.footprint.as_deref().filter(|_| !(needs_side && self.bar.lacks_side))
+    }
+
+    /// The levels of its footprint, in units of the price and of the quantity.
+    fn levels(&self) -> Option<Levels> {
+        let quantity = |raw| Decimals::OF_QUANTITIES.double(raw);
+        let levels = self.footprint(true)?.levels();
+        Some(levels.map(|of| [self.bar.price(of.price), quantity(of.buy_volume), quantity(of.sell_volume)]).collect())
+    }
 }
+
+/// The levels of a footprint: a value for each of the fields.
+type Levels = Box<[[f64; LEVEL.len()]]>;
 
 /// Bars that are read column by column at once: few enough to stay in the nearest cache for all columns, which made
 /// bars of ten trades three times as fast.
@@ -57,6 +87,8 @@ enum Cells {
     Rules(Vec<usize>),
     FloatsOrNull(Vec<Option<f64>>),
     IntegersOrNull(Vec<Option<i64>>),
+    LevelCounts(Vec<Option<u32>>),
+    Levels(Vec<Option<Levels>>),
 }
 
 /// Does the same with the vector of any cells but nulls.
@@ -71,6 +103,8 @@ macro_rules! of_any {
             Cells::Rules($vec) => $do,
             Cells::FloatsOrNull($vec) => $do,
             Cells::IntegersOrNull($vec) => $do,
+            Cells::LevelCounts($vec) => $do,
+            Cells::Levels($vec) => $do,
         }
     };
 }
@@ -162,9 +196,9 @@ pub fn bar_series(
     all.take(means)
 }
 
-fn reorder<T: Copy>(cells: &mut [T], order: &[usize]) {
-    let before = cells.to_vec();
-    cells.iter_mut().zip(order).for_each(|(cell, &from)| *cell = before[from]);
+fn reorder<T: Default>(cells: &mut [T], order: &[usize]) {
+    let mut before: Vec<_> = cells.iter_mut().map(std::mem::take).collect();
+    cells.iter_mut().zip(order).for_each(|(cell, &from)| *cell = std::mem::take(&mut before[from]));
 }
 
 impl Cells {
@@ -179,6 +213,9 @@ impl Cells {
             Value::Threshold | Value::Rule => Self::Rules(Vec::new()),
             Value::Window(_, statistic) if statistic.definition().kind == Kind::Float => Self::FloatsOrNull(Vec::new()),
             Value::Window(..) => Self::IntegersOrNull(Vec::new()),
+            Value::OfFootprint(_) => Self::FloatsOrNull(Vec::new()),
+            Value::LevelCount(_) => Self::LevelCounts(Vec::new()),
+            Value::Levels => Self::Levels(Vec::new()),
         }
     }
 
@@ -199,6 +236,15 @@ impl Cells {
             (Self::IntegersOrNull(cells), Value::Window(family, statistic)) => {
                 cells.extend(bars.iter().map(|of| of.window(family)?.get_integer(statistic)));
             }
+            (Self::FloatsOrNull(cells), Value::OfFootprint(get)) => {
+                let needs_side = column.needs_side();
+                cells.extend(bars.iter().map(|of| Some(get(&of.bar, of.footprint(needs_side)?))));
+            }
+            (Self::LevelCounts(cells), Value::LevelCount(get)) => {
+                let needs_side = column.needs_side();
+                cells.extend(bars.iter().map(|of| of.footprint(needs_side).map(get)));
+            }
+            (Self::Levels(cells), Value::Levels) => cells.extend(bars.iter().map(OutputBar::levels)),
             (cells, _) => debug_assert!(matches!(cells, Self::Null), "cells of another column than `{}`", column.name),
         }
     }
@@ -229,9 +275,36 @@ impl Cells {
                 let counts = cells.into_iter().map(|count| Some(count? as u64));
                 UInt64Chunked::from_iter_options(name, counts).into_series()
             }
+            Self::LevelCounts(cells) => UInt32Chunked::from_iter_options(name, cells.into_iter()).into_series(),
+            Self::Levels(cells) => lists(name, &cells),
             Self::IntegersOrNull(cells) => in_time(Int64Chunked::from_iter_options(name, cells.into_iter()), &dtype),
         }
     }
+}
+
+/// The levels of footprints: a list for each bar, null where it has none to tell.
+fn lists(name: PlSmallStr, rows: &[Option<Levels>]) -> Series {
+    let levels = || rows.iter().flatten().flatten();
+    let count = levels().count();
+    let field = |(place, name): (usize, &str)| {
+        Float64Chunked::from_iter_values(name.into(), levels().map(|level| level[place])).into_series()
+    };
+    let fields: Vec<_> = LEVEL.into_iter().enumerate().map(field).collect();
+    let list = || {
+        let levels = StructChunked::from_series(PlSmallStr::EMPTY, count, fields.iter())?.into_series();
+        let values = levels.rechunk().to_arrow(0, CompatLevel::newest());
+        let lengths = rows.iter().map(|row| row.as_ref().map_or(0, |levels| levels.len()));
+        let list = ListArray::try_new(
+            ListArray::<i64>::default_datatype(values.dtype().clone()),
+            Offsets::<i64>::try_from_lengths(lengths)?.into(),
+            values,
+            Some(rows.iter().map(Option::is_some).collect::<Bitmap>()),
+        )?;
+        Ok::<_, PolarsError>(ListChunked::with_chunk(name, list).into_series())
+    };
+    #[expect(clippy::expect_used, reason = "columns of one length, and as many levels as the lengths add up to")]
+    let list = list().expect("levels make a list");
+    list
 }
 
 /// The dates of the sessions in which bars opened; null without sessions, and beyond what a Date can hold.

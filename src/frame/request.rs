@@ -12,7 +12,7 @@ use super::parameters::{PriceDecimals, Reach, max_gap, max_step};
 use super::resets::ResetForm;
 use super::rules::Rules;
 use super::schema::{self, BarColumn, Choice};
-use crate::core::{AnyRule, Breaks, Decimals, Length, Reset, Role, TimeUnit};
+use crate::core::{AnyRule, Breaks, Decimals, FootprintOptions, Length, Number, Reset, Role, Tick, TimeUnit};
 
 /// A request for bars. Unknown fields are refused: they would come from a newer version, and what is left out might
 /// decide a bar.
@@ -68,6 +68,10 @@ pub struct Request {
     /// The most groups that there may be.
     #[serde(default)]
     pub max_groups: Option<u64>,
+    /// The height of the levels of footprints, if these are wanted; left out where not, as in checkpoints from before there
+    /// were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footprint: Option<f64>,
 }
 
 /// What happens to rows at or before the last one seen of their group.
@@ -135,13 +139,27 @@ impl Request {
         }
     }
 
-    /// Refuses trades without a column that a rule needs; `names` are the names of the columns.
+    /// Refuses trades without a column that a rule or a footprint needs; `names` are the names of the columns.
     ///
     /// # Errors
     ///
-    /// The quantity or the side of the trades is missing, and a rule looks at it.
+    /// The quantity or the side of the trades is missing, and a rule looks at it or a footprint is wanted.
     pub fn check_roles(&self, has: impl Fn(Role) -> bool, names: &ColumnNames) -> Result<(), FrameError> {
         for (role, word) in [(Role::Quantity, "quantity"), (Role::IsBuyerMaker, "side")] {
+            // Where sides may be missing, all may.
+            let may_be_missing = role == Role::IsBuyerMaker && !self.missing_side.is_error();
+            if self.footprint.is_some() && !has(role) && !may_be_missing {
+                let or = match role {
+                    Role::IsBuyerMaker => "; missing_side=\"null\" gives null for what needs it",
+                    _ => "",
+                };
+                return Err(FrameError(format!(
+                    "`footprint` needs the {word} of each trade, and the trades have no column `{}`: name the column with \
+                     `{}=`{or}",
+                    names.get(role),
+                    role.name()
+                )));
+            }
             if let Some(rule) = self.rules.reading(role).filter(|_| !has(role)) {
                 return Err(FrameError(format!(
                     "{rule} needs the {word} of each trade, and the trades have no column `{}`: name the column with \
@@ -192,6 +210,18 @@ impl Request {
     /// More than there may be.
     pub fn price_decimals(&self) -> Result<Decimals, FrameError> {
         self.price_decimals.decimals()
+    }
+
+    /// The footprints that some columns of the bars need.
+    ///
+    /// # Errors
+    ///
+    /// An invalid tick.
+    pub fn footprint_options(&self, columns: &[&BarColumn]) -> Result<Option<FootprintOptions>, FrameError> {
+        let Some(tick) = self.footprint else { return Ok(None) };
+        let tick = Tick::of(Number::Float(tick), self.price_decimals()?)?;
+        let keeps_levels = columns.iter().any(|column| column.is_levels());
+        Ok(columns.iter().any(|column| column.is_of_footprint()).then_some(FootprintOptions { tick, keeps_levels }))
     }
 
     /// Unit of Int64 times.
@@ -245,6 +275,7 @@ impl Request {
             session: self.include_session,
             intra: self.intra,
             lookback: self.lookback.is_some(),
+            footprint: self.footprint.is_some(),
         })
     }
 }

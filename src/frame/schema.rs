@@ -10,7 +10,7 @@ use super::output::OutputBar;
 use super::rules::Label;
 use crate::core::features::statistic::{Kind, Statistic, Statistics};
 use crate::core::features::{arrival, flow, impact};
-use crate::core::{CloseReason, Decimals, RangeBar, Role};
+use crate::core::{CloseReason, Decimals, Footprint, RangeBar, Role};
 
 /// Adds a cell of a column for each bar. Each column has a function of its own, so that none is called for each bar.
 pub type Fill<T> = fn(&[OutputBar], &mut Vec<T>);
@@ -50,6 +50,12 @@ pub enum Value {
     Rule,
     /// A statistic of a window of trades.
     Window(Family, Statistic),
+    /// List of Structs: the levels of the footprint.
+    Levels,
+    /// Float64, of the footprint.
+    OfFootprint(fn(&RangeBar, &Footprint) -> f64),
+    /// UInt32, of the footprint.
+    LevelCount(fn(&Footprint) -> u32),
 }
 
 /// The trades that a statistic describes.
@@ -101,6 +107,11 @@ impl BarColumn {
                 Kind::Time => time.clone(),
                 Kind::Float => DataType::Float64,
             },
+            Value::Levels => DataType::List(Box::new(DataType::Struct(
+                LEVEL.map(|name| Field::new(name.into(), DataType::Float64)).into(),
+            ))),
+            Value::OfFootprint(_) => DataType::Float64,
+            Value::LevelCount(_) => DataType::UInt32,
         }
     }
 
@@ -117,6 +128,16 @@ impl BarColumn {
     /// Whether the column describes windows before the bars.
     pub fn is_lookback(&self) -> bool {
         matches!(self.value, Value::Window(Family::Lookback, _))
+    }
+
+    /// Whether the column is taken from a footprint.
+    pub fn is_of_footprint(&self) -> bool {
+        matches!(self.value, Value::Levels | Value::OfFootprint(_) | Value::LevelCount(_))
+    }
+
+    /// Whether the column has the levels of footprints.
+    pub fn is_levels(&self) -> bool {
+        matches!(self.value, Value::Levels)
     }
 
     /// Whether the column is null if the side is unknown.
@@ -208,6 +229,24 @@ pub static FEATURES: [BarColumn; 10] = [
     column("turnover_imbalance", Value::Float(each!(flow::turnover_imbalance)), SIDE),
 ];
 
+/// The fields of a level of a footprint, in their order.
+pub const LEVEL: [&str; 3] = ["price", "buy_volume", "sell_volume"];
+
+/// The columns of footprints, in their order; they follow all others.
+pub static FOOTPRINT: [BarColumn; 11] = [
+    column("footprint", Value::Levels, SIDE),
+    column("poc", Value::OfFootprint(|b, f| b.price(f.poc)), QUANTITY),
+    column("value_area_low", Value::OfFootprint(|b, f| b.price(f.value_area_low)), QUANTITY),
+    column("value_area_high", Value::OfFootprint(|b, f| b.price(f.value_area_high)), QUANTITY),
+    column("delta", Value::Float(each!(|b| quantity(b.buy_volume() - b.sell_volume()))), SIDE),
+    column("min_delta", Value::OfFootprint(|_, f| quantity(f.min_delta)), SIDE),
+    column("max_delta", Value::OfFootprint(|_, f| quantity(f.max_delta)), SIDE),
+    column("imbalances_up", Value::LevelCount(|f| f.imbalances_up), SIDE),
+    column("imbalances_down", Value::LevelCount(|f| f.imbalances_down), SIDE),
+    column("stacked_up", Value::LevelCount(|f| f.stacked_up), SIDE),
+    column("stacked_down", Value::LevelCount(|f| f.stacked_down), SIDE),
+];
+
 /// The columns of a family, in the order of the table of statistics.
 fn windows(family: Family) -> Vec<BarColumn> {
     let of = |statistic: Statistic| family.column(statistic).map(|name| window(name, family, statistic));
@@ -250,7 +289,8 @@ pub fn statistic(name: &str) -> Result<&'static BarColumn, FrameError> {
 ///
 /// A name that no column has; the message lists the features.
 pub fn columns(names: &[String], has_time: bool) -> Result<Vec<&'static BarColumn>, FrameError> {
-    names.iter().map(|name| find(name, has_time)).collect()
+    let of_footprint = |name: &str| FOOTPRINT.iter().find(|column| column.name == name);
+    names.iter().map(|name| of_footprint(name).map_or_else(|| find(name, has_time), Ok)).collect()
 }
 
 fn find(name: &str, has_time: bool) -> Result<&'static BarColumn, FrameError> {
@@ -277,9 +317,12 @@ pub struct Choice<'a> {
     pub intra: bool,
     /// Whether there are windows before the bars.
     pub lookback: bool,
+    /// Whether the bars have footprints.
+    pub footprint: bool,
 }
 
-/// The base columns, the one that tells several rules apart, the date of the session, and the features.
+/// The base columns, the one that tells several rules apart, the date of the session, the features, and those of
+/// footprints.
 ///
 /// # Errors
 ///
@@ -290,10 +333,12 @@ pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameE
         Label::Rule => &RULE,
     });
     let mut out: Vec<_> = base(choice.has_time).chain(label).chain(choice.session.then_some(&SESSION)).collect();
+    let of_footprint = FOOTPRINT.iter().filter(|_| choice.footprint);
     let Some(names) = choice.features else {
         out.extend(&FEATURES);
         out.extend(INTRA.iter().filter(|_| choice.intra));
         out.extend(LOOKBACK.iter().filter(|_| choice.lookback));
+        out.extend(of_footprint);
         return Ok(out);
     };
     for (index, name) in names.iter().enumerate() {
@@ -314,6 +359,7 @@ pub fn bar_columns(choice: Choice<'_>) -> Result<Vec<&'static BarColumn>, FrameE
         }
         out.push(column);
     }
+    out.extend(of_footprint);
     Ok(out)
 }
 

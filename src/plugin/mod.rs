@@ -10,7 +10,7 @@ use polars::prelude::*;
 use pyo3_polars::derive::polars_expr;
 
 use crate::core::Buffers;
-use crate::core::{BarBuilder, ClosedBar, Role, RowError, WindowOptions};
+use crate::core::{BarBuilder, ClosedBar, FootprintOptions, Role, RowError, WindowOptions};
 use crate::frame::output::{BarColumns, Means, OutputBar};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, Request, TimeColumn, TradeColumns};
@@ -29,12 +29,13 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let columns = kwargs.columns()?;
     let windows = window_options(&columns, kwargs.lookback.as_ref(), time.unit, has_side(&fields))?;
     let mut bars = BarColumns::new(&columns, has_side(&fields));
-    let builder = build(&fields, &time, &kwargs, windows, |closed| {
+    let footprint = kwargs.footprint_options(&columns)?;
+    let builder = build(&fields, &time, &kwargs, windows, footprint, |closed| {
         let wanted = closed.drain(..).filter(|closed| kwargs.include_orphans || !closed.bar.close_reason.is_orphan());
-        bars.extend(wanted.map(|closed| OutputBar { rule: closed.rule, bar: closed.bar, windows: closed.windows }));
+        bars.extend(wanted.map(OutputBar::from));
     })?;
     let forming = builder.forming().filter(|_| kwargs.include_incomplete);
-    bars.extend(forming.map(|(rule, bar)| OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) }));
+    bars.extend(forming.map(|(rule, bar)| OutputBar::forming(rule, bar, &builder)));
     let (rules, sessions) = (kwargs.rules.as_slice(), kwargs.sessions(time.unit)?);
     let series = bars.take(Means { rules, time: &time.dtype, sessions });
     let count = series.first().map_or(0, |series| series.len());
@@ -48,7 +49,7 @@ fn range_bar_id(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let time = time_column(&fields, &kwargs)?;
     let mut ids = Vec::with_capacity(inputs[0].len());
     let mut id = 0_u64;
-    build(&fields, &time, &kwargs, WindowOptions::default(), |closed| {
+    build(&fields, &time, &kwargs, WindowOptions::default(), None, |closed| {
         for closed in closed.drain(..) {
             ids.resize(closed.end(), id);
             id += 1;
@@ -76,7 +77,7 @@ fn gate(inputs: &[Field], request: &Request) -> Result<TimeColumn, FrameError> {
     let empty = inputs.first().map(|field| Series::new_empty(field.name.clone(), &field.dtype));
     let fields = fields(&empty.unwrap_or_default())?;
     let time = time_column(&fields, request)?;
-    build(&fields, &time, request, WindowOptions::default(), Vec::clear)?;
+    build(&fields, &time, request, WindowOptions::default(), None, Vec::clear)?;
     Ok(time)
 }
 
@@ -106,6 +107,7 @@ fn build(
     time: &TimeColumn,
     request: &Request,
     windows: WindowOptions,
+    footprint: Option<FootprintOptions>,
     mut take: impl FnMut(&mut Vec<ClosedBar>),
 ) -> Result<BarBuilder, FrameError> {
     let names = request.names()?;
@@ -114,7 +116,7 @@ fn build(
     request.check_roles(|role| find(role).is_some(), &names)?;
     let columns = TradeColumns::new(&names, time, decimals, request.missing_side, find)?;
     let builder = BarBuilder::new(&request.rules()?, request.breaks(time.unit)?, time.unit, windows);
-    let builder = builder.with_price_decimals(decimals);
+    let builder = builder.with_price_decimals(decimals).with_footprint(footprint);
     let mut builder = builder.with_max_step(request.max_step(time.unit)?);
     let (mut buffers, mut closed) = (Buffers::default(), Vec::new());
     let fail = |error: RowError| {

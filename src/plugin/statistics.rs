@@ -105,5 +105,5 @@ fn bar_of(
         return Err(fail(RowError { column, row: row as u64, rule }));
     }
     let bar = builder.forming().next();
-    Ok(bar.map(|(rule, bar)| OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) }))
+    Ok(bar.map(|(rule, bar)| OutputBar::forming(rule, bar, &builder)))
 }

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The request and the input say what a group's state is made of: where windows are asked for, the rows that they still
-//! need stand behind the machine of the group, and where the trades have ids, those that were seen. A library that does
-//! not know an option refuses the checkpoint.
+//! need stand behind the machine of the group, and where the trades have ids, those that were seen. Where footprints are
+//! asked for, the levels of the forming bars are part of the machine. A library that does not know an option refuses the
+//! checkpoint.
 
 use polars::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -311,6 +312,8 @@ impl GroupedBars {
         } else {
             compare("intra", same_windows, theirs.intra.to_string(), ours.intra.to_string());
         }
+        let tick = |of: &Request| of.footprint.map_or("None".to_owned(), |tick| format!("{tick:?}"));
+        compare("footprint", theirs.footprint == ours.footprint, tick(theirs), tick(ours));
         // A state of trades that all have a side is also one of trades that may lack it.
         let sides = (theirs.missing_side, ours.missing_side);
         compare("missing_side", sides.0 == sides.1 || sides.0.is_error(), sides.0.to_string(), sides.1.to_string());

@@ -113,6 +113,7 @@ impl GroupedBars {
             price_decimals: request.price_decimals()?,
             unit: time.unit,
             windows: window_options(&plan.columns, request.lookback.as_ref(), time.unit, plan.has(Role::IsBuyerMaker))?,
+            footprint: request.footprint_options(&plan.columns)?,
             may_lack_side: plan.may_lack_side(),
             remembers_ids: (plan.keeps_state && plan.has(Role::AggTradeId)).then_some(skip_overlap),
         };
@@ -254,7 +255,7 @@ impl GroupedBars {
         for (group, builder) in self.machines.builders().enumerate().filter(|(group, _)| is_wanted(*group)) {
             for (rule, bar) in builder.forming() {
                 groups.push(group as IdxSize);
-                bars.push(OutputBar { rule, bar: *bar, windows: builder.forming_windows(rule, bar) });
+                bars.push(OutputBar::forming(rule, bar, builder));
             }
         }
         let means =

@@ -1,6 +1,6 @@
 //! The machine of one group, and what holds for all of them.
 
-use crate::core::{AnyRule, BarBuilder, Breaks, Decimals, Length, SeenIds, TimeUnit, WindowOptions};
+use crate::core::{AnyRule, BarBuilder, Breaks, Decimals, FootprintOptions, Length, SeenIds, TimeUnit, WindowOptions};
 
 /// The machine of one group.
 pub struct Machine {
@@ -42,6 +42,8 @@ pub struct Parameters {
     pub unit: TimeUnit,
     /// Windows beside the bars.
     pub windows: WindowOptions,
+    /// The footprints of the bars, if any are wanted.
+    pub footprint: Option<FootprintOptions>,
     /// Whether a trade may lack a side.
     pub may_lack_side: bool,
     /// Whether the ids of the trades seen are remembered, and if so, whether many holes in them are.
@@ -82,6 +84,7 @@ impl Parameters {
         BarBuilder::new(&self.rules, self.breaks, self.unit, self.windows)
             .with_max_step(self.max_step)
             .with_price_decimals(self.price_decimals)
+            .with_footprint(self.footprint)
             .with_missing_sides(self.may_lack_side)
     }
 }

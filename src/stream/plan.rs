@@ -138,8 +138,9 @@ impl Plan {
         self.request.include_orphans || !closed.bar.close_reason.is_orphan()
     }
 
-    /// A bar as it comes out; takes its windows along.
+    /// A bar as it comes out; takes its windows and its footprint along.
     pub fn output(&self, closed: &mut ClosedBar) -> OutputBar {
-        OutputBar { rule: closed.rule, bar: closed.bar, windows: closed.windows.take() }
+        let (windows, footprint) = (closed.windows.take(), closed.footprint.take());
+        OutputBar { rule: closed.rule, bar: closed.bar, windows, footprint }
     }
 }

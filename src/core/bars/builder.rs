@@ -6,6 +6,7 @@
 //! - A rule has one forming bar or none. The bar holds every row since its open, so its last row is the last row seen.
 //! - `period` is a cache: it is that of the last row, or absent and computed when it is asked for.
 //! - Windows exist only if a statistic of rows is asked for. They take a block before the bars do.
+//! - Each rule has a ladder, or none has. A ladder takes rows after its bar did, and holds those of its forming bar.
 //!
 //! The builder owns no column and no scratch memory. Columns are borrowed for a push, and [`Buffers`] are lent by the
 //! caller, one for any number of builders. The list of windows that wait to be computed lies in the buffers too, and is
@@ -25,6 +26,7 @@ use crate::core::block::contribution::BLOCK_ROWS;
 use crate::core::block::convert::Buffers;
 use crate::core::checkpoint::{CheckpointError, Put, Reader};
 use crate::core::error::RowError;
+use crate::core::footprint::{Footprint, FootprintOptions, Ladder};
 use crate::core::numbers::decimals::Decimals;
 use crate::core::numbers::fixed::Numbers;
 use crate::core::rules::{AnyRule, Breaks, CloseRule};
@@ -62,6 +64,8 @@ pub struct ClosedBar {
     pub bar: RangeBar,
     /// The statistics of its windows, if any are wanted.
     pub windows: Option<Box<WindowValues>>,
+    /// Its footprint, if it is wanted.
+    pub footprint: Option<Box<Footprint>>,
 }
 
 impl ClosedBar {
@@ -106,6 +110,8 @@ pub struct BarBuilder {
     seen: Seen,
     tracks: Vec<Track>,
     windows: Option<Box<Windows>>,
+    /// What is known of the footprint of each rule's forming bar; nothing if none is wanted.
+    ladders: Vec<Ladder>,
     /// Whether a trade without a side is one whose side is not known, rather than one of an input without sides.
     may_lack_side: bool,
 }
@@ -138,6 +144,7 @@ impl BarBuilder {
             seen: Seen::default(),
             tracks,
             windows,
+            ladders: Vec::new(),
             may_lack_side: false,
         }
     }
@@ -152,6 +159,13 @@ impl BarBuilder {
     #[must_use]
     pub fn with_price_decimals(self, price_decimals: Decimals) -> Self {
         Self { price_decimals, ..self }
+    }
+
+    /// The same with the footprints of its bars, whose tick must be of the same decimals as the prices.
+    #[must_use]
+    pub fn with_footprint(self, footprint: Option<FootprintOptions>) -> Self {
+        let ladders = footprint.map_or_else(Vec::new, |options| vec![Ladder::new(options); self.tracks.len()]);
+        Self { ladders, ..self }
     }
 
     /// The same for an input with sides in which a trade may lack one, or a push all of them. What needs the side is
@@ -171,6 +185,12 @@ impl BarBuilder {
     #[must_use]
     pub fn forming_windows(&self, rule: usize, bar: &RangeBar) -> Option<Box<WindowValues>> {
         self.windows.as_ref().map(|windows| windows.forming(rule, bar, self.seen.rows))
+    }
+
+    /// The footprint of a rule's forming bar, if it is wanted.
+    #[must_use]
+    pub fn forming_footprint(&self, rule: usize) -> Option<Box<Footprint>> {
+        self.ladders.get(rule).map(Ladder::forming)
     }
 
     /// Number of bars that the first rule has closed so far, which is the number of the bar that the next trade is in,
@@ -194,6 +214,7 @@ impl BarBuilder {
             windows.begin_push();
             copy.copy_from(windows);
         }
+        self.ladders.iter_mut().for_each(Ladder::begin_push);
     }
 
     /// Undoes everything since [`BarBuilder::begin_push`].
@@ -203,9 +224,10 @@ impl BarBuilder {
         if let (Some(windows), Some(copy)) = (&mut self.windows, &copy.windows) {
             windows.roll_back(copy);
         }
+        self.ladders.iter_mut().for_each(Ladder::roll_back);
     }
 
-    /// Copies another builder, except its windows, into the memory that it already has.
+    /// Copies another builder, except its windows and ladders, into the memory that it already has.
     fn copy_from(&mut self, other: &Self) {
         self.tracks.clone_from(&other.tracks);
         (self.period, self.seen) = (other.period, other.seen);
@@ -231,6 +253,8 @@ impl BarBuilder {
         if let Some(windows) = &self.windows {
             windows.save(forming_rows(&self.tracks), &self.seen, out);
         }
+        let ladders = self.ladders.iter().zip(&self.tracks).filter(|(_, track)| track.forming.is_some());
+        ladders.for_each(|(ladder, _)| ladder.save(out));
     }
 
     /// When the session of the last row began, which is 0 before there is one; none where bars do not end with sessions.
@@ -277,12 +301,22 @@ impl BarBuilder {
             }
             track.rule.load(from)?;
         }
-        let Some(windows) = &mut self.windows else { return Ok(()) };
-        windows.load(from, forming_rows(&self.tracks), &self.seen)?;
-        let mut forming = self.tracks.iter().filter_map(|track| track.forming.as_ref());
-        let are_of_rows = forming.all(|bar| windows.could_hold(bar, self.seen.rows));
-        let have_sides = self.may_lack_side || !windows.lack_side();
-        if are_of_rows && have_sides { Ok(()) } else { Err(CheckpointError::Impossible) }
+        if let Some(windows) = &mut self.windows {
+            windows.load(from, forming_rows(&self.tracks), &self.seen)?;
+            let mut forming = self.tracks.iter().filter_map(|track| track.forming.as_ref());
+            let are_of_rows = forming.all(|bar| windows.could_hold(bar, self.seen.rows));
+            let have_sides = self.may_lack_side || !windows.lack_side();
+            if !(are_of_rows && have_sides) {
+                return Err(CheckpointError::Impossible);
+            }
+        }
+        for (ladder, track) in self.ladders.iter_mut().zip(&self.tracks) {
+            match &track.forming {
+                Some(bar) => ladder.load(from, bar)?,
+                None => ladder.clear(),
+            }
+        }
+        Ok(())
     }
 
     /// Adds trades and appends the bars that they end to `closed`, ordered by the row that ends them, then by rule.
@@ -391,6 +425,9 @@ impl BarBuilder {
                 windows.push(trade.time, price, quantity, side);
                 windows.trim(forming_rows(&self.tracks), trade.time);
             }
+            if let Some(ladder) = self.ladders.first_mut() {
+                ladder.push(price, quantity.into(), side == Some(Side::Sold));
+            }
             return true;
         }
         false
@@ -451,7 +488,8 @@ impl BarBuilder {
             if let Some(windows) = &mut self.windows {
                 windows.end(rule, &bar, next);
             }
-            closed.push(ClosedBar { row, rule, bar, windows: None });
+            let footprint = self.ladders.get_mut(rule).map(Ladder::take);
+            closed.push(ClosedBar { row, rule, bar, windows: None, footprint });
         }
         if let Some(windows) = &mut self.windows {
             windows.start_anew(next);
@@ -465,7 +503,8 @@ impl BarBuilder {
             if let Some(windows) = &mut self.windows {
                 windows.end(rule, &bar, self.seen.rows);
             }
-            closed.push(ClosedBar { row: 0, rule, bar, windows: None });
+            let footprint = self.ladders.get_mut(rule).map(Ladder::take);
+            closed.push(ClosedBar { row: 0, rule, bar, windows: None, footprint });
         }
     }
 
@@ -531,8 +570,11 @@ impl BarBuilder {
         let mut failure: Option<RowError> = None;
         for (rule, track) in self.tracks.iter_mut().enumerate() {
             let windows = self.windows.as_deref_mut().map(|windows| (rule, windows));
-            let emit = |(row, bar)| closed.push(ClosedBar { row: start + row, rule, bar, windows: None });
-            if let Err(error) = track.add(block, rows.clone(), self.unit, windows, emit)
+            let ladder = self.ladders.get_mut(rule);
+            let emit = |(row, bar, footprint)| {
+                closed.push(ClosedBar { row: start + row, rule, bar, windows: None, footprint })
+            };
+            if let Err(error) = track.add(block, rows.clone(), self.unit, windows, ladder, emit)
                 && failure.is_none_or(|first| error.row < first.row)
             {
                 failure = Some(error);
@@ -572,15 +614,16 @@ impl Track {
         self.forming.is_some() && !self.rule.holds(time)
     }
 
-    /// Adds rows and emits every bar that they close, with its closing row; the windows with the number of the rule are
-    /// informed.
+    /// Adds rows and emits every bar that they close, with its closing row and its footprint; the windows with the number
+    /// of the rule are informed.
     fn add(
         &mut self,
         block: &Block<'_>,
         rows: Range<usize>,
         unit: TimeUnit,
         mut windows: Option<(usize, &mut Windows)>,
-        mut emit: impl FnMut((usize, RangeBar)),
+        mut ladder: Option<&mut Ladder>,
+        mut emit: impl FnMut((usize, RangeBar, Option<Box<Footprint>>)),
     ) -> Result<(), RowError> {
         let mut row = rows.start;
         while row < rows.end {
@@ -590,7 +633,7 @@ impl Track {
                 if let Some((rule, windows)) = &mut windows {
                     windows.end(*rule, &bar, block.first_row + row as u64);
                 }
-                emit((row, bar));
+                emit((row, bar, ladder.as_mut().map(|ladder| ladder.take())));
             }
             let mut search = row;
             let bar = match &mut self.forming {
@@ -615,13 +658,16 @@ impl Track {
             let end = closing.map_or(held, |closing| closing + 1);
             let taken = row..end;
             let contribution = block.contribution(taken.clone());
-            bar.extend(block, taken, &contribution, unit)?;
+            bar.extend(block, taken.clone(), &contribution, unit)?;
+            if let Some(ladder) = &mut ladder {
+                ladder.add(block, taken);
+            }
             if closing.is_some() {
                 bar.close_reason = CloseReason::Threshold;
                 if let Some((rule, windows)) = &mut windows {
                     windows.end(*rule, bar, block.first_row + end as u64);
                 }
-                emit((end - 1, *bar));
+                emit((end - 1, *bar, ladder.as_mut().map(|ladder| ladder.take())));
                 self.closed += 1;
                 self.forming = None;
             }

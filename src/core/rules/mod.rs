@@ -29,7 +29,7 @@ pub use high_low::HighLowRule;
 pub use imbalance::ImbalanceRule;
 pub use never::NeverRule;
 pub(in crate::core) use range::first_outside;
-pub use range::{Move, RangeRule};
+pub use range::{Move, RangeRule, raw_distance};
 pub use time::TimeRule;
 pub use total::TotalRule;
 

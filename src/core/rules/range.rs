@@ -39,13 +39,7 @@ impl Move {
     ///
     /// A number that is not above zero, is zero once it is rounded, or does not fit 64 bits.
     pub fn points(points: Number, decimals: Decimals) -> Result<Self, PointsError> {
-        raw_points(points, decimals).map(Self::Points).ok_or_else(|| PointsError {
-            points,
-            decimals,
-            remedy: Decimals::all()
-                .filter(|&other| raw_points(points, other).is_some())
-                .min_by_key(|other| other.count().abs_diff(decimals.count())),
-        })
+        raw_distance("points", points, decimals).map(Self::Points)
     }
 
     /// The raw distance from an open, whose price has some decimals.
@@ -76,6 +70,22 @@ impl Move {
         let is_apart = |other: &Decimals| raw(*other).is_some_and(|open| self.from_open(open, *other).is_ok());
         Decimals::all().filter(|&other| other > decimals).find(is_apart)
     }
+}
+
+/// A difference of prices, rounded to their decimals, which a parameter gives.
+///
+/// # Errors
+///
+/// A number that is not above zero, is zero once it is rounded, or does not fit 64 bits.
+pub fn raw_distance(parameter: &'static str, points: Number, decimals: Decimals) -> Result<i64, PointsError> {
+    raw_points(points, decimals).ok_or_else(|| PointsError {
+        parameter,
+        points,
+        decimals,
+        remedy: Decimals::all()
+            .filter(|&other| raw_points(points, other).is_some())
+            .min_by_key(|other| other.count().abs_diff(decimals.count())),
+    })
 }
 
 /// A difference of prices above zero as a raw value, if it is one.

@@ -10,8 +10,8 @@ use rangebar_polars::core::{BarBuilder, Buffers, ClosedBar, Job, RowError, Trade
 
 /// Everything that can be seen of a builder and of the bars that it closed.
 fn seen(builder: &BarBuilder, closed: &[ClosedBar]) -> String {
-    let forming: Vec<_> =
-        builder.forming().map(|(rule, bar)| (rule, bar, builder.forming_windows(rule, bar))).collect();
+    let of = |rule, bar| (builder.forming_windows(rule, bar), builder.forming_footprint(rule));
+    let forming: Vec<_> = builder.forming().map(|(rule, bar)| (rule, bar, of(rule, bar))).collect();
     let mut state = vec![];
     builder.save(&mut state);
     format!("{closed:?} {forming:?} {:?} {} {state:?}", builder.seen(), builder.closed())

@@ -45,7 +45,7 @@ fuzz_target!(|input: (Parameters, Forms, Vec<Step>, Vec<Alteration>, Option<Vec<
 
     let columns = Columns::new(forms, &after);
     for (rule, bar) in builder.forming() {
-        let _ = builder.forming_windows(rule, bar);
+        let _ = (builder.forming_windows(rule, bar), builder.forming_footprint(rule));
     }
     let _ = builder.push(columns.view(), &mut Buffers::default(), &mut vec![]);
 });

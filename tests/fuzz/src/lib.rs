@@ -3,8 +3,8 @@
 use arbitrary::Arbitrary;
 use rangebar_polars::core::features::statistic::{Statistic, Statistics};
 use rangebar_polars::core::{
-    BarBuilder, Bits, Breaks, Decimals, Length, Lookback, Numbers, RangeRule, Reset, Role, Sides, TimeUnit, Trades,
-    WindowOptions,
+    BarBuilder, Bits, Breaks, Decimals, FootprintOptions, Length, Lookback, Numbers, RangeRule, Reset, Role, Sides,
+    Tick, TimeUnit, Trades, WindowOptions,
 };
 
 /// One trade, told by how it differs from the one before.
@@ -64,6 +64,8 @@ pub struct Parameters {
     max_step: MaxStep,
     intra: u32,
     lookback: Option<(Reach, u32)>,
+    /// A raw tick, and whether the levels are kept.
+    footprint: Option<(u64, bool)>,
 }
 
 /// Which columns there are.
@@ -110,7 +112,11 @@ impl Parameters {
         let windows = WindowOptions::new(statistics(self.intra), lookback, forms.side);
         let price_decimals = Decimals::new(u32::from(self.price_decimals % 19)).expect("at most 18");
         let builder = BarBuilder::new(&rules, breaks, unit, windows).with_price_decimals(price_decimals);
-        let builder = builder.with_missing_sides(forms.side && forms.may_lack_side);
+        let footprint = self.footprint.and_then(|(raw, keeps_levels)| {
+            let tick = i64::try_from(raw).ok().and_then(Tick::new)?;
+            Some(FootprintOptions { tick, keeps_levels })
+        });
+        let builder = builder.with_missing_sides(forms.side && forms.may_lack_side).with_footprint(footprint);
         match self.max_step {
             MaxStep::Usual => builder,
             MaxStep::Any => builder.with_max_step(None),

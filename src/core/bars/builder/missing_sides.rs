@@ -65,6 +65,7 @@ fn seen(builder: &BarBuilder, closed: &[ClosedBar]) -> (Vec<ClosedBar>, Vec<u8>)
         rule,
         bar: *bar,
         windows: builder.forming_windows(rule, bar),
+        footprint: builder.forming_footprint(rule),
     });
     let mut state = vec![];
     builder.save(&mut state);
