@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 
 from rangebar_polars import datasets
 from rangebar_polars._bars.amount_rules import Ticks, Time, Turnover, Volume
+from rangebar_polars._bars.check_features import check_features
 from rangebar_polars._bars.eager_namespace import DataFrameRangeBar
 from rangebar_polars._bars.expr_namespace import ExprRangeBar
 from rangebar_polars._bars.expressions import range_bar_id, range_bars
+from rangebar_polars._bars.feature_names import features
+from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.gaps import gaps
 from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
 from rangebar_polars._bars.lookback import Bars
@@ -108,6 +111,7 @@ __all__ = [
     "Daily",
     "DataFrameRangeBar",
     "ExprRangeBar",
+    "FeatureSet",
     "FetchError",
     "FetchReport",
     "HighLow",
@@ -140,9 +144,11 @@ __all__ = [
     "book_imbalance",
     "bulk_volume",
     "burstiness",
+    "check_features",
     "corwin_schultz",
     "count_imbalance",
     "datasets",
+    "features",
     "forward_return",
     "gaps",
     "garman_klass_vol",

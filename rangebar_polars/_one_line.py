@@ -14,12 +14,14 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, overload
 import polars as pl
 
 from rangebar_polars._bars.amount_rules import Time
+from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.lookback import Lookback
 from rangebar_polars._bars.old_names import IN_ONE_LINE, named_anew
+from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.request import PARTS, Request, Threshold
 from rangebar_polars._bars.scan import scan_bars
 from rangebar_polars._common.days import midnight, month_of
-from rangebar_polars._common.messages import shown
+from rangebar_polars._common.messages import listed, shown
 from rangebar_polars._common.parameters import check_choice, check_reset
 from rangebar_polars._common.sessions import Reset, reset_form
 from rangebar_polars._fetch.venues import venue_named
@@ -57,6 +59,8 @@ class BarsInOneLine(TypedDict, total=False):
     same_timestamp_gate: bool
     missing_side: MissingSide
     price_decimals: int
+    aggs: pl.Expr | Sequence[pl.Expr]
+    feature_sets: FeatureSet | str | Sequence[FeatureSet | str]
     include_session: bool
 
 
@@ -307,6 +311,7 @@ class _Asked:
     on_missing: str
     reset: Any
     source: dict[str, Any]
+    own: OwnFeatures = field(default_factory=OwnFeatures)
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
@@ -322,6 +327,7 @@ class _Asked:
             on_missing=check_choice("on_missing", rest.pop("on_missing", "raise"), ("raise", "warn")),
             reset=check_reset(rest.pop("reset", "1mo")),
             source={name: rest.pop(name) for name in ("checksums", "accept", "base", "progress") if name in rest},
+            own=_own_of(rest),
             options=rest,
         )
 
@@ -334,7 +340,8 @@ class _Asked:
             ahead = midnight(day_before(until)) + _DAY if until.date() == day_before(until) else until
         trades = self.lake.trades(self.symbol, first, ahead, venue=self.venue).drop("venue", "symbol", "date")
         forming = request.include_incomplete or (request.include_orphans and self.reset is not None) or bool(windows)
-        bars = without_row_numbers(scan_bars(trades, replace(request, include_incomplete=forming)), trades)
+        bars = scan_bars(trades, replace(request, include_incomplete=forming), own=self.own)
+        bars = without_row_numbers(bars, trades)
         if windows and request.max_gap is None:
             bars = self._with_the_last_windows(bars, ahead, windows)
         if request.include_orphans:
@@ -427,9 +434,7 @@ class _Asked:
 
     def _tell(self, missing: list[Missing], report: FetchReport | None, begin: dt.datetime) -> None:
         """An error, or a warning, that lists what is missing and why."""
-        listed = ", ".join(map(str, missing[:_FEW])) + (
-            f" and {len(missing) - _FEW} more" if len(missing) > _FEW else ""
-        )
+        told = ", ".join(map(str, missing[:_FEW])) + (f" and {len(missing) - _FEW} more" if len(missing) > _FEW else "")
         why = '`fetch` is "never"' if self.fetch == "never" else "the lake has them not"
         if report is not None:
             faults = [f"{name}: {error}" for name, error in [*report.failed.items()][:_FEW]]
@@ -438,7 +443,7 @@ class _Asked:
         if missing[0].first < begin.date():
             why += f"; with reset={self.reset!r}, bars need trades from {self._first(begin).date()} on"
         msg = (
-            f"trades of {shown(self.symbol)} on {self.venue} are missing ({listed}; {why}): choose another range, or "
+            f"trades of {shown(self.symbol)} on {self.venue} are missing ({told}; {why}): choose another range, or "
             'pass on_missing="warn" for bars of what is there'
         )
         if self.on_missing == "raise":
@@ -458,6 +463,19 @@ def _ended(bars: pl.LazyFrame, reason: str, is_over: pl.Expr) -> pl.LazyFrame:
     old = pl.col("close_reason")
     kept = pl.lit(reason, dtype=bars.collect_schema()["close_reason"])
     return bars.with_columns(close_reason=pl.when((old == "end") & is_over).then(kept).otherwise(old))
+
+
+def _own_of(options: dict[str, Any]) -> OwnFeatures:
+    """The features of one's own, taken from the options."""
+    own = OwnFeatures.of(options.pop("aggs", ()), options.pop("feature_sets", ()))
+    if own.lookback_bars:
+        names = listed([one.name for one in own.sets if one.lookback_bars])
+        msg = (
+            f"bars of a range begin with it, and {names} looks back over bars before it: keep a series with "
+            "`lake.series(..., feature_sets=...)`, build it, and read its `bars`"
+        )
+        raise RangeBarError(msg)
+    return own
 
 
 def default_lake() -> Path:

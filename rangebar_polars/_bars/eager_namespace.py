@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import polars as pl
 
 from rangebar_polars._bars.eager import like
+from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
 from rangebar_polars._bars.request import BreakOptions, FeatureOptions, Threshold
 from rangebar_polars._bars.state import BarState
@@ -38,6 +39,8 @@ class FrameOptions(FeatureOptions, total=False):
     last_trade_id: str | None
     state: BarState | bytes | None
     progress: bool
+    aggs: pl.Expr | Sequence[pl.Expr]
+    feature_sets: FeatureSet | str | Sequence[FeatureSet | str]
 
 
 class BarIdOptions(BreakOptions, total=False):

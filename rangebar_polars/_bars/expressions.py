@@ -18,6 +18,7 @@ from rangebar_polars._common.sessions import Reset
 from rangebar_polars._engine.plugin import register
 from rangebar_polars._engine.trades import column_names, trades_struct
 from rangebar_polars._typing import BarFeature, MissingSide, PluginFunction, TimeUnit
+from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["range_bar_id", "range_bars"]
 
@@ -46,6 +47,8 @@ def range_bars(
     time_unit: TimeUnit | None = None,
     price_decimals: int = 8,
     footprint: float | Decimal | None = None,
+    aggs: object = (),
+    feature_sets: object = (),
     include_session: bool = False,
 ) -> pl.Expr:
     """
@@ -108,6 +111,8 @@ def range_bars(
         A tick, above zero in units of the price: the height of the levels at which `footprint` counts what was bought
         and sold. An int, float or Decimal, rounded to `price_decimals`. Needs the column of sides, unless
         `missing_side` is "null".
+    aggs, feature_sets
+        Refused: an expression cannot run another one over its rows. ``lf.rangebar.bars`` takes them.
     include_session
         Whether to add the field `session`, the date of the period of `reset` that the bar is in, as for
         :meth:`LazyFrameRangeBar.bars`.
@@ -120,8 +125,8 @@ def range_bars(
         `first_agg_trade_id`, `last_agg_trade_id` (Int64), `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover`
         (Float64), `buy_trade_count`, `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a
         list was given, `session` (Date) if it is asked for, the features, which `docs/columns.md` defines, and with
-        `footprint` the eleven columns from `footprint` to `stacked_down`, which `docs/footprint.md` defines. Bars are in
-        the order of the rows that ended them: the closing trade, or the first trade after an orphan. What needs the
+        `footprint` the eleven columns from `footprint` to `stacked_down`, which `docs/footprint.md` defines. Bars are
+        in the order of the rows that ended them: the closing trade, or the first trade after an orphan. What needs the
         side is null if `is_buyer_maker` is absent, or where it is null.
 
     Raises
@@ -161,6 +166,13 @@ def range_bars(
     │ B      ┆ 50.0  ┆ 49.0  ┆ 9.0    │
     └────────┴───────┴───────┴────────┘
     """
+    for name, given in (("aggs", aggs), ("feature_sets", feature_sets)):
+        if given is not None and not (isinstance(given, Sequence) and not given):
+            msg = (
+                f"`{name}` cannot be computed by an expression, which sees only its own columns: use "
+                f"`lf.rangebar.bars(..., {name}=...)`, or `range_bar_id` and `group_by`"
+            )
+            raise RangeBarError(msg)
     request = Request.of(
         threshold_dbps,
         intra=intra,

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.lookback import Lookback
 from rangebar_polars._bars.old_names import knows_old_names
+from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.renko import brick_request
 from rangebar_polars._bars.request import Request, Threshold
 from rangebar_polars._bars.scan import scan_bar_ids, scan_bars, scan_bricks
@@ -67,6 +69,8 @@ class LazyFrameRangeBar:
         overlap: Overlap = "error",
         progress: bool = False,
         footprint: float | Decimal | None = None,
+        aggs: pl.Expr | Sequence[pl.Expr] = (),
+        feature_sets: FeatureSet | str | Sequence[FeatureSet | str] = (),
         include_session: bool = False,
     ) -> pl.LazyFrame:
         """
@@ -150,6 +154,13 @@ class LazyFrameRangeBar:
             A tick, above zero in units of the price: the height of the levels at which `footprint` counts what was
             bought and sold. An int, float or Decimal, rounded to `price_decimals`. Adds the columns `footprint` to
             `stacked_down`; needs the column of sides, unless `missing_side` is "null".
+        aggs
+            Aggregations of your own over the trades of each bar, one expression or several, such as
+            ``pl.col("price").std().alias("price_std")``: any that has one value, over any columns of the input. Their
+            columns follow the features.
+        feature_sets
+            Features of your own with a name and a version: each a :class:`FeatureSet`, or the name of one that an
+            installed package offers. Their columns come last, as `name__x`.
         include_session
             Whether to add the column `session`, the date of the period of `reset` that the bar is in: for
             :class:`Daily` and :class:`Weekly` the one that `named_by` says, for the others the first day in UTC.
@@ -165,9 +176,9 @@ class LazyFrameRangeBar:
             `buy_volume`, `sell_volume`, `buy_turnover`, `sell_turnover` (Float64), `buy_trade_count`,
             `sell_trade_count` (UInt64), `close_reason` (Enum), `threshold_dbps` (UInt32) if a list was given,
             `session` (Date; null beyond the years that a Date has) if it is asked for, and the features, which
-            `docs/columns.md` defines. With `footprint`, eleven more follow, which `docs/footprint.md` defines: `footprint`
-            (List of Struct of `price`, `buy_volume` and `sell_volume`, Float64, one for each level with trades,
-            ascending), `poc`, `value_area_low`, `value_area_high`, `delta`, `min_delta`, `max_delta` (Float64),
+            `docs/columns.md` defines. With `footprint`, eleven more follow, which `docs/footprint.md` defines:
+            `footprint` (List of Struct of `price`, `buy_volume` and `sell_volume`, Float64, one for each level with
+            trades, ascending), `poc`, `value_area_low`, `value_area_high`, `delta`, `min_delta`, `max_delta` (Float64),
             `imbalances_up`, `imbalances_down`, `stacked_up`, `stacked_down` (UInt32). What needs the side is null if
             `is_buyer_maker` is absent, or where it is null.
 
@@ -182,12 +193,12 @@ class LazyFrameRangeBar:
         Notes
         -----
         Memory is one forming bar per group and one batch of trades, however long the input; `intra` adds the trades of
-        the forming bars, `lookback` those that a window may still hold, `footprint` 50 to 200 bytes for each level with
-        trades of the forming bars, and 24 for each of a bar on its way out. A tick finer than the steps of the price
-        makes each price a level: then memory grows with the prices of a bar, and at most with its trades. Columns that
-        are not selected are not computed, and their inputs are neither read nor checked. A filter on key columns is
-        passed to the input, where it prunes hive partitions and row groups; with a `reset`, so is a filter on
-        `open_time` or `close_time`, widened to whole
+        the forming bars, `lookback` those that a window may still hold, `aggs` the columns that they read of the trades
+        of the forming bars, and `footprint` 50 to 200 bytes for each level with trades of the forming bars, and 24 for
+        each of a bar on its way out. A tick finer than the steps of the price makes each price a level: then memory
+        grows with the prices of a bar, and at most with its trades. Columns that are not selected are not computed, and
+        their inputs are neither read nor checked. A filter on key columns is passed to the input, where it prunes hive
+        partitions and row groups; with a `reset`, so is a filter on `open_time` or `close_time`, widened to whole
         periods. `head(n)` stops reading. The optional columns may be missing under their default names; a column given
         under another name must exist.
 
@@ -240,7 +251,8 @@ class LazyFrameRangeBar:
             footprint=footprint,
             include_session=include_session,
         )
-        return scan_bars(self._frame, request, state=state, progress=progress)
+        own = OwnFeatures.of(aggs, feature_sets)
+        return scan_bars(self._frame, request, state=state, progress=progress, own=own)
 
     @knows_old_names
     def with_bar_id(

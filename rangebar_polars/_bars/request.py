@@ -103,6 +103,9 @@ class BarOptions(FeatureOptions, total=False):
     first_trade_id: Any
     last_trade_id: Any
     max_groups: int | None
+    # Of one's own: they are no part of the request, which the library knows.
+    aggs: Any
+    feature_sets: Any
 
 
 class BarColumn(NamedTuple):

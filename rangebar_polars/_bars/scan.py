@@ -18,6 +18,9 @@ import polars as pl
 
 from rangebar_polars import _internal
 from rangebar_polars._bars.forgotten_key import ROWS, ForgottenKey, is_scalar, key_like
+from rangebar_polars._bars.own_checkpoint import BarsKept
+from rangebar_polars._bars.own_columns import OwnColumns
+from rangebar_polars._bars.own_features import BoundFeatures, OwnFeatures
 from rangebar_polars._bars.request import Request
 from rangebar_polars._bars.state import BarState, begin, end
 from rangebar_polars._common.columns import input_columns, key_columns
@@ -208,21 +211,33 @@ class _Bars:
     include_incomplete: bool
     include_orphans: bool
     state: BarState | None
+    visible: list[str]
+    """The columns of the bars that come out, without those of one's own."""
+    features: list[str] | None
+    """The features of the library that were asked for."""
+    asked: OwnFeatures
+    own: BoundFeatures | None
+    """The same over the columns of the trades."""
+    before: BarsKept | None
+    """The bars before the first one, where no state has them."""
 
     def source(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Generator[pl.DataFrame]:
         """What the engine calls."""
         del batch_size  # the batches of trades decide how large batches of bars are
-        wanted = [*self.trades.by, *self.reads] if with_columns is None else with_columns
+        ours = [] if self.own is None else list(self.own.schema)
+        wanted = [*self.trades.by, *self.visible, *ours] if with_columns is None else with_columns
         kept, rest = self.trades, predicate
         # A number of rows counts rows before the predicate, and a state covers all trades: with either, no input may be
         # left out.
         if n_rows is None and self.state is None:
             kept, rest = self.pushed(wanted, predicate)
         asked = _asked(wanted, rest)
+        own = self._own_of(kept, asked)
+        needed = asked if own is None else asked | own.needs
         # The rows that windows hold are part of a state, whatever is selected.
-        computed = [name for name in self.reads if self.state is not None or name in asked]
+        computed = [name for name in self.reads if self.state is not None or name in needed]
         if not (computed or self.trades.by):
             computed = ["open_time"]  # a frame without columns would have no rows
         parts = {
@@ -233,7 +248,18 @@ class _Bars:
         }
         inputs = kept.columns(kept.names if self.state is not None else parts)
         enough = _HAND_OVER if n_rows is None else min(n_rows, _HAND_OVER)
-        return limited(self.frames(kept, computed, inputs, enough), wanted, rest, n_rows)
+        if own is None:
+            return limited(self.frames(kept, computed, inputs, enough), wanted, rest, n_rows)
+        inputs = list(dict.fromkeys([*inputs, *own.reads]))
+        kept = replace(kept, request=replace(kept.request, include_orphans=True))
+        return limited(self.frames_with(own, kept, computed, inputs, enough), wanted, rest, n_rows)
+
+    def _own_of(self, trades: _Trades, asked: set[str]) -> OwnColumns | None:
+        """The columns of one's own that are asked for; with a state all, since they are a part of it."""
+        if self.own is None:
+            return None
+        bound = self.own if self.state is not None or self.before is not None else self.own.only(asked)
+        return _own_columns(bound, trades, include_orphans=self.include_orphans) if bound.schema else None
 
     def pushed(self, wanted: list[str], predicate: pl.Expr | None) -> tuple[_Trades, pl.Expr | None]:
         """The trades that a predicate on the bars selects, and the rest of the predicate."""
@@ -244,6 +270,8 @@ class _Bars:
         lower, upper = time_bounds(others, {"open_time", "close_time"})
         if (self.include_incomplete and self.trades.by) or _counts_rows(_asked(wanted, rest), self.trades.names):
             lower = []  # neither ids nor the order of the forming bars may reveal where reading began
+        if self.own is not None and self.own.only(_asked(wanted, rest)).windows:
+            lower = []  # bars of the period before may be seen
         if self.include_incomplete or self.include_orphans:
             upper = []  # only a later trade distinguishes an orphan from a forming bar
         return kept.of_periods(lower, upper), rest
@@ -264,32 +292,101 @@ class _Bars:
         if self.state is not None:
             end(self.state, stream)
 
+    def frames_with(
+        self, own: OwnColumns, trades: _Trades, computed: list[str], inputs: list[str], enough: int
+    ) -> Generator[pl.DataFrame]:
+        """The same with columns of one's own."""
+        stream = trades.stream(computed, inputs)
+        if self.state is not None:
+            begin(self.state, stream, self.asked, own)
+        if self.before is not None:
+            self.before.begin(own)
+        may_skip, skipped = trades.request.overlap == "skip", 0
+        with closing(trades.batches(inputs)) as read:
+            stream.push(next(read))  # no rows, but dtypes
+            for batch in read:
+                waiting = stream.push(batch)
+                if may_skip and stream.skipped != skipped:
+                    skipped, ended = stream.skipped, stream.take()
+                    own.add_unseen(batch, ended, stream.forming())
+                    yield own.finish(ended)
+                    continue
+                own.add(batch)
+                if waiting >= enough or not batch.height or own.has_many:
+                    yield own.finish(stream.take())
+        yield own.finish(stream.take())
+        if self.include_incomplete:
+            yield own.forming(stream.forming())
+        if self.state is not None:
+            schema = trades.frame.select(inputs).collect_schema()
+            end(
+                self.state,
+                stream,
+                self.asked,
+                own,
+                schema=schema,
+                include_orphans=self.include_orphans,
+                features=self.features,
+            )
+        if self.before is not None:
+            self.before.end(own)
+
 
 def scan_bars(
-    frame: pl.LazyFrame, request: Request, *, state: BarState | bytes | None = None, progress: bool = False
+    frame: pl.LazyFrame,
+    request: Request,
+    *,
+    state: BarState | bytes | None = None,
+    progress: bool = False,
+    own: OwnFeatures | None = None,
+    before: BarsKept | None = None,
 ) -> pl.LazyFrame:
     """Range bars of the trades in a frame, as a source."""
-    reads = {column.name: column.reads for column in request.columns}
+    asked = own or OwnFeatures()
+    visible = [column.name for column in request.columns]
+    whole = asked.with_needed(request) if asked else request
+    reads = {column.name: column.reads for column in whole.columns}
     state = BarState(state) if isinstance(state, bytes) else state
     if state is not None and not isinstance(state, BarState):
         msg = f"`state` takes a BarState or the bytes of a checkpoint, got {shown(state)}"
         raise RangeBarError(msg)
     max_groups = None if state is None else state.max_groups
     trades = _trades(
-        frame, replace(request, max_groups=max_groups), list(reads), progress=progress, keeps_state=state is not None
+        frame,
+        replace(whole, max_groups=max_groups),
+        [*reads, *asked.order],
+        progress=progress,
+        keeps_state=state is not None,
     )
     probe = trades.stream(list(reads), trades.columns(trades.names))
     trades.search_for_key()
+    schema = dict(probe.take().schema)
+    bound = asked.bound(frame.collect_schema(), schema, trades.by) if asked else None
     if state is not None:
-        begin(state, probe)
+        columns = None if bound is None else _own_columns(bound, trades, include_orphans=request.include_orphans)
+        begin(state, probe, asked, columns)
+    schema = {name: schema[name] for name in (*trades.by, *visible)} | ({} if bound is None else bound.schema)
     source = _Bars(
         trades=trades,
         reads=reads,
         include_incomplete=request.include_incomplete,
         include_orphans=request.include_orphans,
         state=state,
+        visible=visible,
+        features=request.features,
+        asked=asked,
+        own=bound,
+        before=before,
     )
-    return register_source(source.source, frame, dict(probe.take().schema), "RANGE BARS", trades.detail)
+    return register_source(source.source, frame, schema, "RANGE BARS", trades.detail)
+
+
+def _own_columns(bound: BoundFeatures, trades: _Trades, *, include_orphans: bool) -> OwnColumns:
+    """Columns of one's own that have seen nothing."""
+    schema = trades.frame.collect_schema()
+    keys = pl.Schema({name: schema[name] for name in trades.by})
+    time = trades.names["timestamp"]
+    return OwnColumns(bound, trades.request, keys, (time, schema[time]), include_orphans=include_orphans)
 
 
 def scan_bar_ids(frame: pl.LazyFrame, request: Request, *, name: str, progress: bool) -> pl.LazyFrame:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import polars as pl
 
+from rangebar_polars._bars.own_checkpoint import check_same, machine_of, opened, restore_columns, saved
+from rangebar_polars._bars.own_columns import OwnColumns
+from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._common.messages import kind
 from rangebar_polars._common.parameters import USUAL_DECIMALS, check_max_groups
 from rangebar_polars.exceptions import RangeBarError
@@ -63,7 +66,7 @@ class BarState:
     True
     """
 
-    __slots__ = ("_after", "_before", "_max_groups", "_runs", "_skipped")
+    __slots__ = ("_after", "_before", "_max_groups", "_own", "_runs", "_skipped")
 
     def __init__(self, data: bytes | None = None, *, max_groups: int | None = None) -> None:
         if data is not None and not isinstance(data, bytes):
@@ -72,6 +75,7 @@ class BarState:
         self._before = data
         self._after: bytes | None = None
         self._max_groups = check_max_groups(max_groups)
+        self._own: OwnFeatures | None = None
         self._skipped = 0
         self._runs = 0
 
@@ -80,7 +84,7 @@ class BarState:
         ends = "not run" if self._after is None else f"{len(self._after):,} bytes"
         decimals = None
         with suppress(RangeBarError):  # bytes that are no checkpoint can be shown too
-            decimals = _restored(latest(self)).parameters["price_decimals"]
+            decimals = _restored(machine_of(latest(self))).parameters["price_decimals"]
         of_prices = "" if decimals in (None, USUAL_DECIMALS) else f", price_decimals={decimals}"
         return f"BarState({begins} -> {ends}{of_prices})"
 
@@ -207,13 +211,13 @@ class BarState:
         1000
         """
         if self._max_groups is None and self._before is not None:
-            made: int | None = _restored(self._before).parameters["max_groups"]
+            made: int | None = _restored(machine_of(self._before)).parameters["max_groups"]
             return made
         return self._max_groups
 
     def _change(self, change: Callable[[BarStream], pl.DataFrame]) -> pl.DataFrame:
         """Changes the state that :meth:`checkpoint` returns, or else the one to begin with."""
-        stream = _restored(latest(self))
+        stream = _restored(latest(self), self._own)
         bars = change(stream)
         if self._after is None:
             self._before = stream.checkpoint()
@@ -230,15 +234,39 @@ def latest(state: BarState) -> bytes:
     return data
 
 
-def begin(state: BarState, stream: _internal.TradeStream) -> None:
-    """Put the state at the beginning into a machine that has seen nothing."""
-    if state._before is not None:
-        stream.restore(state._before)
+def begin(
+    state: BarState, stream: _internal.TradeStream, own: OwnFeatures | None = None, columns: OwnColumns | None = None
+) -> None:
+    """Put the state at the beginning into a machine that has seen nothing, and into the columns of one's own."""
+    own = own or OwnFeatures()
+    if own:
+        _ = own.form  # which says so if a feature cannot be kept, before anything is read
+        state._own = own
+    if state._before is None:
+        return
+    kept = opened(state._before)
+    check_same(kept, own)
+    stream.restore(state._before if kept is None else kept.machine)
+    if kept is not None and columns is not None:
+        restore_columns(columns, kept, stream.forming)
 
 
-def end(state: BarState, stream: _internal.TradeStream) -> None:
+def end(
+    state: BarState,
+    stream: _internal.TradeStream,
+    own: OwnFeatures | None = None,
+    columns: OwnColumns | None = None,
+    *,
+    schema: pl.Schema | None = None,
+    include_orphans: bool = False,
+    features: list[str] | None = None,
+) -> None:
     """Keep the state of a machine that has seen everything."""
     state._after = stream.checkpoint()
+    if own:
+        state._after = saved(
+            own, state._after, columns, schema=schema, include_orphans=include_orphans, features=features
+        )
     state._skipped = stream.skipped
     state._runs += 1
 
@@ -253,7 +281,8 @@ def put_back(state: BarState, data: bytes | None) -> None:
     state._after = data
 
 
-def _restored(data: bytes) -> BarStream:
+def _restored(data: bytes, own: OwnFeatures | None = None) -> BarStream:
     from rangebar_polars._bars.stream import BarStream  # noqa: PLC0415  # which knows the module of queries, as that knows this
 
-    return BarStream.restore(data)
+    sets: dict[str, object] = {} if own is None else {"feature_sets": own.sets}
+    return BarStream.restore(data, **sets)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, SupportsIndex, cast
 
 import polars as pl
 
+from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.forgotten_key import ForgottenKey
+from rangebar_polars._bars.own_checkpoint import check_same, opened
+from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.pushed import (
     as_frame,
     index_of,
@@ -74,6 +77,8 @@ class BarStream(PushStream):
         can no longer be part of its bar. "skip" needs `agg_trade_id`. Where ids rise by one from trade to trade, as
         those of a venue do, this is exact however far back trades are sent again. Otherwise the stream remembers as
         far back as the last 1,024 holes in the ids of a group, and refuses what lies before them.
+    aggs, feature_sets
+        As for :meth:`LazyFrameRangeBar.bars`: columns of your own. The frames must have the columns that they read.
     max_groups
         The most groups that there may be; one more is an error. None sets no limit. State grows with the number of
         groups, so a limit tells at once if ids were given as keys.
@@ -151,8 +156,11 @@ class BarStream(PushStream):
         max_groups: int | None = None,
         schema: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
         footprint: float | Decimal | None = None,
+        aggs: pl.Expr | Sequence[pl.Expr] = (),
+        feature_sets: FeatureSet | str | Sequence[FeatureSet | str] = (),
         include_session: bool = False,
     ) -> Self:
+        own = OwnFeatures.of(aggs, feature_sets)
         request = Request.of(
             threshold_dbps,
             by=by,
@@ -182,12 +190,23 @@ class BarStream(PushStream):
         # Which columns there are, the first trades say; what the keys may be called can be told now.
         given = [by] if isinstance(by, str) else by if isinstance(by, Sequence) else ()
         names = pl.Schema({name: pl.String() for name in given if isinstance(name, str)})
-        key_columns(by, names, [column.name for column in request.columns])
+        key_columns(by, names, [*(column.name for column in request.columns), *own.order])
+        if own:
+            return cls._with_own(own, request, schema)
         stream = super().__new__(cls, request.to_json())
         if schema is not None:
             empty = pl.DataFrame(schema=schema)
             stream._begin(stream._columns(empty.schema).parts, empty)
         return stream
+
+    @classmethod
+    def _with_own(
+        cls, own: OwnFeatures, request: Request, schema: Mapping[str, pl.DataType | type[pl.DataType]] | None
+    ) -> Self:
+        """A stream that also has columns of one's own."""
+        from rangebar_polars._bars.own_stream import OwnStream  # noqa: PLC0415  (which is one of these)
+
+        return cast("Self", OwnStream.made(own, request, schema))
 
     @classmethod
     def restore(cls, data: bytes | BarState, **expected: Any) -> Self:  # noqa: ANN401
@@ -200,7 +219,8 @@ class BarStream(PushStream):
             What :meth:`checkpoint` of a :class:`BarStream` or of a :class:`BarState` returned; or a :class:`BarState`,
             such as :func:`read_state` returns: the state behind its query or, while no query has run, the one given.
         **expected
-            Parameters of :class:`BarStream` that the checkpoint must have been made with.
+            Parameters of :class:`BarStream` that the checkpoint must have been made with. With `feature_sets`, sets
+            that are not installed are given again; `aggs` need not be.
 
         Returns
         -------
@@ -234,7 +254,21 @@ class BarStream(PushStream):
         if not isinstance(data, bytes):
             msg = f"a checkpoint is bytes, got {kind(data)}"
             raise RangeBarError(msg)
+        given = OwnFeatures.of(expected.pop("aggs", ()), expected.pop("feature_sets", ()))
+        kept = opened(data)
+        if kept is not None:
+            from rangebar_polars._bars.own_stream import OwnStream  # noqa: PLC0415  (which is one of these)
+
+            return cast("Self", OwnStream.of_kept(kept, given, expected))
+        if given:
+            check_same(None, given)
         stream = super().__new__(cls, None, data)
+        cls._check_expected(stream, expected)
+        return stream
+
+    @staticmethod
+    def _check_expected(stream: BarStream, expected: Mapping[str, Any]) -> None:
+        """That a stream has the parameters that it must have been made with."""
         if expected:
             made = stream.parameters
             unknown = expected.keys() - made.keys()
@@ -243,13 +277,12 @@ class BarStream(PushStream):
                     f"`restore` expects parameters of the stream ({', '.join(made)}), got {', '.join(sorted(unknown))}"
                 )
                 raise TypeError(msg)
-            wanted = cls(**{**made, **expected}).parameters
+            wanted = BarStream(**{**made, **expected, "aggs": (), "feature_sets": ()}).parameters
             differ = [name for name in expected if meaning(name, made[name]) != meaning(name, wanted[name])]
             if differ:
                 told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)
                 msg = f"the checkpoint was made with other parameters: {told}"
                 raise RangeBarError(msg)
-        return stream
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -264,7 +297,7 @@ class BarStream(PushStream):
         """
         parameters = Request.from_json(self._request()).parameters
         del parameters["include_incomplete"]  # `pending` has them
-        return parameters
+        return parameters | {"aggs": [], "feature_sets": []}
 
     def push(self, frame: ArrowStream) -> pl.DataFrame:
         """
@@ -413,14 +446,7 @@ class BarStream(PushStream):
         empty = self._empty_keys()
         if empty is None:
             return super().pending()  # which tells that nothing was seen
-        if hasattr(keys, "__arrow_c_stream__") and not isinstance(keys, pl.Series):
-            frame = as_frame(keys, "forget")
-            if missing := [name for name in empty.columns if name not in frame.columns]:
-                msg = f"`forget` takes the key columns {listed(empty.columns)}, and the frame has no {listed(missing)}"
-                raise RangeBarError(msg)
-            return self._forget(frame)
-        several = list(cast("list[object]", keys)) if isinstance(keys, list | set | frozenset | pl.Series) else [keys]
-        return self._forget(key_frame(several, empty) if empty.columns else empty)
+        return self._forget(self._keys_to_forget(keys, empty))
 
     @property
     def skipped(self) -> int:
@@ -531,6 +557,18 @@ class BarStream(PushStream):
         found = input_columns(request.names, available.names())
         read = list(dict.fromkeys([*found.values(), *request.keys]))
         return _Columns(available.names(), list(found), read if len(read) < len(available) else None)
+
+    @staticmethod
+    def _keys_to_forget(keys: object, empty: pl.DataFrame) -> pl.DataFrame:
+        """The keys of groups as a frame like an empty one."""
+        if hasattr(keys, "__arrow_c_stream__") and not isinstance(keys, pl.Series):
+            frame = as_frame(keys, "forget")
+            if missing := [name for name in empty.columns if name not in frame.columns]:
+                msg = f"`forget` takes the key columns {listed(empty.columns)}, and the frame has no {listed(missing)}"
+                raise RangeBarError(msg)
+            return frame
+        several = list(cast("list[object]", keys)) if isinstance(keys, list | set | frozenset | pl.Series) else [keys]
+        return key_frame(several, empty) if empty.columns else empty
 
     def _schema_of_trade(
         self, timestamp: object, parts: list[str], key: object

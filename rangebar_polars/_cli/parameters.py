@@ -50,6 +50,10 @@ class BarParameters:
         Parameter(help="What to do with trades without a side: stop, or leave features null [default: error]."),
     ] = None
     price_decimals: Annotated[int | None, Parameter(help="Decimals that a price may have [default: 8].")] = None
+    feature_sets: Annotated[
+        list[str] | None,
+        Parameter(help="Sets of features that installed packages offer, by name.", consume_multiple=True),
+    ] = None
     include_session: Annotated[bool, Parameter(help="Add the date of the period or session of each bar.")] = False
 
     def given(self) -> dict[str, Any]:

@@ -12,11 +12,15 @@ from rangebar_polars._bars.scan import scan_bars
 from rangebar_polars._lake.layout import BarsUnit, Layout
 from rangebar_polars._lake.schema import ID, trades_schema
 from rangebar_polars._lake.series import Series
+from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["bars_of", "kept_schema", "without_row_numbers"]
 
 _REASON: Final = "close_reason"
 _HIVE: Final = {"venue": pl.String(), "symbol": pl.String()}
+_KEPT: Final = (pl.Boolean, pl.Int8, pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64, pl.Float64, pl.String, pl.Date)
+"""Dtypes of columns of one's own, beside times."""
+
 _ORPHANS: Final = ("reset", "gap")
 
 
@@ -64,9 +68,21 @@ def kept_schema(series: Series, time_unit: Literal["us", "ns"]) -> pl.Schema:
     return pl.Schema({n: pl.String() if isinstance(t, pl.Enum) else t for n, t in built.items()})
 
 
+def check_kept(series: Series, time_unit: Literal["us", "ns"]) -> None:
+    """That the columns of a series can be computed of the trades of a lake, and be kept in files of any program."""
+    schema = kept_schema(series, time_unit)
+    for name in series.own.order:
+        dtype = schema[name]
+        if not (dtype in _KEPT or isinstance(dtype, pl.Datetime | pl.Duration)):
+            told = ", ".join(map(str, _KEPT))
+            msg = f"a lake cannot keep `{name}` of {dtype}: cast it to one of {told}, or to a time"
+            raise RangeBarError(msg)
+
+
 def _built_schema(series: Series, time_unit: Literal["us", "ns"]) -> pl.Schema:
     """The columns of the bars as they are built."""
-    return scan_bars(pl.LazyFrame(schema=trades_schema(time_unit)), series.request).collect_schema()
+    trades = pl.LazyFrame(schema=trades_schema(time_unit))
+    return scan_bars(trades, series.request, own=series.own).collect_schema()
 
 
 def without_row_numbers(bars: pl.LazyFrame, trades: pl.LazyFrame) -> pl.LazyFrame:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from rangebar_polars._bars.own_checkpoint import BarsKept
 from rangebar_polars._bars.scan import scan_bars
 from rangebar_polars._bars.state import BarState
 from rangebar_polars._common.messages import listed, shown
@@ -189,15 +190,19 @@ def _build_unit(work: _Work, task: Task, before: Facts | None) -> Facts:
     """Build the bars of a unit and put them in their place; returns what their footer says."""
     layout, series = work.layout, work.series
     _check_columns(task)
-    before = before if series.goes_on else None
-    state = BarState(None if before is None else before.state) if series.goes_on else None
+    before = before if series.in_turn else None
+    data = None if before is None else before.state
+    state = BarState(data) if series.goes_on else None
+    # With a reset only the last bars are handed on, where windows over bars see them.
+    last_bars = BarsKept(data) if series.in_turn and not series.goes_on else None
     # The bar that forms at the end of a period ends there, once there is a later one: see `bars.py`.
     request = replace(series.request, include_orphans=True, include_incomplete=not series.goes_on)
     trades = trades_of(layout, task.trades, keys=False)
     if task.bounds is not None:
         first, last = (pl.lit(time).cast(trades.collect_schema()["timestamp"]) for time in task.bounds)
         trades = trades.filter(pl.col("timestamp").is_between(first, last))
-    bars = without_row_numbers(scan_bars(trades, request, state=state), trades)
+    bars = scan_bars(trades, request, state=state, own=series.own, before=last_bars)
+    bars = without_row_numbers(bars, trades)
     schema = kept_schema(series, layout.time_unit)
 
     def frames() -> Iterator[pl.DataFrame]:
@@ -208,13 +213,15 @@ def _build_unit(work: _Work, task: Task, before: Facts | None) -> Facts:
                 yield frame.cast(dict(schema))  # type: ignore[arg-type]
 
     def facts(written: Written) -> Facts:
+        left = b"" if state is None else state.checkpoint()
+        left = left if last_bars is None else last_bars.after or b""
         return Facts(
             key=task.unit.key,
             kind="bars",
             params=series.params,
             sources=task.sources,
             previous="" if before is None else before.state_digest,
-            checkpoint="" if state is None else base64.b85encode(state.checkpoint()).decode(),
+            checkpoint=base64.b85encode(left).decode(),
             **vars(written),
         )
 

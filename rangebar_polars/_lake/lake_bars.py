@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 import polars as pl
 
+from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.request import PARTS, BarOptions, Request, Threshold, as_rule, plain
 from rangebar_polars._common.messages import cut, listed, shown
 from rangebar_polars._common.parameters import (
@@ -19,7 +20,7 @@ from rangebar_polars._common.parameters import (
     check_workers,
 )
 from rangebar_polars._engine.progress import check_progress
-from rangebar_polars._lake.bars import bars_of
+from rangebar_polars._lake.bars import bars_of, check_kept
 from rangebar_polars._lake.build import BuildReport, OnError, build, lock_name
 from rangebar_polars._lake.footer import Facts, facts_of
 from rangebar_polars._lake.layout import BarsUnit, TradesUnit, check_key
@@ -27,7 +28,7 @@ from rangebar_polars._lake.lock import locked
 from rangebar_polars._lake.opened import OpenedLake
 from rangebar_polars._lake.periods import name_at, names_of_day, periods_of
 from rangebar_polars._lake.plan import bars_facts, stale
-from rangebar_polars._lake.series import Series, define, defined
+from rangebar_polars._lake.series import Series, define, defined, keep_versions
 from rangebar_polars._lake.when import When, instant_before, time_range
 from rangebar_polars.exceptions import LakeFileError, RangeBarError, RangeBarWarning
 
@@ -57,8 +58,10 @@ class LakeBars(OpenedLake):
         **options
             The parameters of `bars`: `reset` (by default "1mo": each month stands alone, and months are built side by
             side; None: bars go on for ever, and months are built in turn; :class:`Daily` or :class:`Weekly`: each
-            session has a file), `max_gap`, `intra`, `lookback`, `features` and so on. Not `by` and names of columns,
-            which the lake knows.
+            session has a file), `max_gap`, `intra`, `lookback`, `features`, `aggs`, `feature_sets` and so on. Not `by`
+            and names of columns, which the lake knows. Of sets, the name and the version are kept: what is not
+            installed must be given to each :class:`Lake` again, and bars of another version are stale. Sets with
+            `lookback_bars` see bars of the period before, so periods are built in turn.
 
         Returns
         -------
@@ -89,9 +92,11 @@ class LakeBars(OpenedLake):
         rules = threshold_dbps if isinstance(threshold_dbps, Sequence) else [threshold_dbps]
         options.setdefault("reset", "1mo")
         # The columns of a lake have the names of the parts that they play.
+        own = OwnFeatures.of(options.pop("aggs", ()), options.pop("feature_sets", ()))
         request = replace(Request.of(rules, **options), names={part: part for part in PARTS.values()})
         _ = request.columns  # the library checks the values
-        return define(self._layout, name, request)
+        check_kept(Series(name, request, own), self._layout.time_unit)
+        return define(self._layout, name, request, own)
 
     def build(
         self,
@@ -158,6 +163,7 @@ class LakeBars(OpenedLake):
             built = [task.unit for task in tasks if task.trades and task.error is None]
             removed = [task.unit for task in tasks if not task.trades and task.error is None]
             return BuildReport(built=sorted(built), removed=sorted(removed), failed=failed)
+        keep_versions(self._layout, wanted)
         return build(
             self._layout,
             wanted,
@@ -228,7 +234,7 @@ class LakeBars(OpenedLake):
             found += [unit for unit in units if self._is_of(wanted, unit)]
             forming |= {unit for unit in units if unit.period >= newest}
             # Periods that stand alone need no look at the others.
-            looked_at = [day for day in days if wanted.goes_on or _is_of_any(day, reset, earliest, final)]
+            looked_at = [day for day in days if wanted.in_turn or _is_of_any(day, reset, earliest, final)]
             tasks = stale(self._layout, wanted, *instrument, facts_of(self._layout, looked_at))
             late += [task.unit for task in tasks if earliest <= task.unit.period <= final]
         if late:

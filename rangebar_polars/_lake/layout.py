@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 from urllib.parse import quote, unquote
 
 from rangebar_polars._common.messages import shown, shown_path
@@ -70,6 +70,8 @@ class Layout:
         self.staging = root / ".rangebar" / "staging"
         self.locks = root / ".rangebar" / "locks"
         self.downloads = root / ".rangebar" / "downloads"
+        self.feature_sets: dict[str, Any] = {}
+        """The sets of features that this process has given to series: others are installed."""
 
     def file(self, unit: Unit) -> Path:
         """The file of a unit."""

@@ -45,7 +45,7 @@ def chains(
 ) -> Iterator[list[Task]]:
     """The units of a symbol, in the order of time, those together that go on from each other."""
     tasks = _tasks(layout, series, venue, symbol, trades)
-    if series.goes_on:
+    if series.in_turn:
         yield from [tasks] if tasks else []
     else:
         yield from ([task] for task in tasks)
