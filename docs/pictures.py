@@ -165,7 +165,8 @@ def _kinds(rules: list[Any], colours: Colours) -> Chart:
     across = alt.Scale(
         type="utc", domain=[alt.DateTime(year=t.year, month=t.month, date=t.day, utc=True) for t in ends]
     )
-    up = alt.Scale(domain=[trades["price"].min(), trades["price"].max()], zero=False, nice=False)
+    lowest, highest = trades.select(low=pl.min("price"), high=pl.max("price")).row(0)
+    up = alt.Scale(domain=[lowest, highest], zero=False, nice=False)
     panels: list[Chart] = []
     for rule in rules:
         bars = trades.rangebar.bars(rule, features=[], include_incomplete=True)

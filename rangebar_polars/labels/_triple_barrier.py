@@ -181,6 +181,7 @@ def triple_barrier(
         "high_time": high_time,
         "low_time": low_time,
     }
+    as_expression("open_time", open_time)  # a wrong one is told where it is not read, too
     if entry == "open" and max_time is not None:
         bars["open_time"] = open_time
     numbers: dict[str, float | None] = {}
