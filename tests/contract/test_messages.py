@@ -194,7 +194,7 @@ def test_what_is_no_column(wrong: Any) -> None:
             continue
         required = {"threshold_dbps": 250} if name in ("range_bars", "range_bar_id") else {}
         required |= {"points": 1} if name == "renko" else {}
-        required |= {"take_profit": 0.1, "max_bars": 5} if name == "triple_barrier" else {}
+        required |= {"take_profit": 1, "max_bars": 5} if name == "triple_barrier" else {}
         for parameter, described in inspect.signature(function).parameters.items():
             if "pl.Expr" in str(described.annotation):
                 text = told(function, **required, **{parameter: wrong})
