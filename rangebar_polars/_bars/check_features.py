@@ -114,13 +114,14 @@ class _Check:
 
     def __init__(self, one: FeatureSet, trades: pl.DataFrame, threshold: Threshold, options: dict[str, Any]) -> None:
         self.own = OwnFeatures.of((), [one])
-        request = Request.of(threshold, **{**PARTS, **options})
+        named: dict[str, Any] = {**PARTS, **options}
+        request = Request.of(threshold, **named)
         if "by" in options:
             options = options | {"by": request.keys}
         # All columns that expressions over bars read are among those of the bars.
         request = self.own.with_needed(request)
         self.request, self.trades = request, trades
-        self.options = options | {"threshold_dbps": threshold, "features": request.features}
+        self.options: dict[str, Any] = options | {"threshold_dbps": threshold, "features": request.features}
         self.over_all = [column for _, columns in self.own.windows for column in columns]
         self.bars = self.built(trades)
         if not self.bars.height:

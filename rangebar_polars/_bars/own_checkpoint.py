@@ -149,7 +149,7 @@ def machine_of(data: bytes) -> bytes:
 
 def check_same(kept: Kept | None, own: OwnFeatures) -> None:
     """That a checkpoint is of the same features of one's own."""
-    there = {"aggs": [], "feature_sets": []} if kept is None else kept.form
+    there: dict[str, list[Any]] = {"aggs": [], "feature_sets": []} if kept is None else kept.form
     here = own.form
     told = [
         f"`{name}` was {cut(str(there[name]), 300)} and is {cut(str(here[name]), 300)} here"

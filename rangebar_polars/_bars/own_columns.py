@@ -91,7 +91,7 @@ class OwnColumns:
     @property
     def needs(self) -> set[str]:
         """The columns of bars that must be built."""
-        label = set() if self.label is None else {self.label}
+        label: set[str] = set() if self.label is None else {self.label}
         return {*NEEDED, *label, *self.bound.of_bars}
 
     @property

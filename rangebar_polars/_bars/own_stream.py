@@ -321,20 +321,18 @@ def _column(part: str, name: str, dtype: pl.DataType | None, value: Any) -> pl.S
     }
     usual, what = kinds.get(part, (pl.Int64(), "an int"))
     dtype = usual if dtype is None else dtype
-    is_wrong = isinstance(value, bool) != (usual == pl.Boolean) or isinstance(value, str)
-    try:
-        given = None if is_wrong else value
-        if usual == pl.Int64 and not is_wrong:
-            given = index_of(value)
-        elif dtype.is_float() and not is_wrong:
-            given = float(value)
-        made = pl.Series(name, [given], dtype=dtype, strict=True)
-    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
-        is_wrong = True
-    if is_wrong:
-        msg = f"`{part}` must be {what}, got {shown(value)}"
+    msg = f"`{part}` must be {what}, got {shown(value)}"
+    if isinstance(value, bool) != (usual == pl.Boolean) or isinstance(value, str):
         raise TypeError(msg)
-    return made
+    given = value
+    try:
+        if usual == pl.Int64:
+            given = index_of(value)
+        elif dtype.is_float():
+            given = float(value)
+        return pl.Series(name, [given], dtype=dtype, strict=True)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        raise TypeError(msg) from None
 
 
 def _again(data: bytes, sets: tuple[FeatureSet, ...]) -> BarStream:

@@ -277,7 +277,8 @@ class BarStream(PushStream):
                     f"`restore` expects parameters of the stream ({', '.join(made)}), got {', '.join(sorted(unknown))}"
                 )
                 raise TypeError(msg)
-            wanted = BarStream(**{**made, **expected, "aggs": (), "feature_sets": ()}).parameters
+            asked: dict[str, Any] = {**made, **expected, "aggs": (), "feature_sets": ()}
+            wanted = BarStream(**asked).parameters
             differ = [name for name in expected if meaning(name, made[name]) != meaning(name, wanted[name])]
             if differ:
                 told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)

@@ -73,7 +73,7 @@ def check_kept(series: Series, time_unit: Literal["us", "ns"]) -> None:
     schema = kept_schema(series, time_unit)
     for name in series.own.order:
         dtype = schema[name]
-        if not (dtype in _KEPT or isinstance(dtype, pl.Datetime | pl.Duration)):
+        if not (dtype.base_type() in _KEPT or isinstance(dtype, pl.Datetime | pl.Duration)):
             told = ", ".join(map(str, _KEPT))
             msg = f"a lake cannot keep `{name}` of {dtype}: cast it to one of {told}, or to a time"
             raise RangeBarError(msg)
