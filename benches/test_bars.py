@@ -130,6 +130,26 @@ def test_memory_groups(
 SIDE_ALONE = ["timestamp", "price", "quantity", "is_buyer_maker"]
 
 
+SHORT = {"10 dbps": 10, "ten trades": rb.Ticks(10)}
+"""Bars that are short, so that what a bar costs shows."""
+
+
+@pytest.mark.benchmark(group="short bars")
+@pytest.mark.parametrize("rule", list(SHORT.values()), ids=list(SHORT))
+@pytest.mark.parametrize("columns", ["all", "base", "close"])
+def test_short_bars(benchmark: BenchmarkFixture, trades: pl.DataFrame, rule: int | rb.Ticks, columns: str) -> None:
+    """In memory, with the ten features, without them, and one column alone."""
+    query = trades.lazy().rangebar.bars(rule, features=[] if columns == "base" else None)
+    query = query.select("close") if columns == "close" else query
+    assert benchmark(lambda: query.collect(engine="streaming")).height > 0
+
+
+@pytest.mark.benchmark(group="short bars")
+@pytest.mark.parametrize("rule", list(SHORT.values()), ids=list(SHORT))
+def test_short_bars_of_the_expression(benchmark: BenchmarkFixture, trades: pl.DataFrame, rule: int | rb.Ticks) -> None:
+    assert benchmark(lambda: trades.select(rb.range_bars(rule))).height > 0
+
+
 @pytest.mark.benchmark(group="arrow ipc")
 @pytest.mark.parametrize("columns", [SIDE_ALONE, list(INPUT)], ids=["side alone", "all columns"])
 def test_arrow(benchmark: BenchmarkFixture, arrow: Path, columns: list[str]) -> None:
