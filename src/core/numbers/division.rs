@@ -35,10 +35,10 @@ mod tests {
         };
         let mut narrow = 0;
         for (dividend, divisor) in wide(31).zip(wide(41)).take(200_000) {
-            let near =
-                [dividend, (dividend >> 60) * (divisor >> 60)].map(|x| [x.wrapping_sub(1), x, x.wrapping_add(1)]);
+            let near = [dividend, (dividend >> 60).wrapping_mul(divisor >> 60)]
+                .map(|x| [x.wrapping_sub(1), x, x.wrapping_add(1)]);
             for dividend in near.into_iter().flatten() {
-                for divisor in [divisor, divisor >> 60, -divisor, 0, 1] {
+                for divisor in [divisor, divisor >> 60, divisor.wrapping_neg(), 0, 1] {
                     assert_eq!(quotient(dividend, divisor), dividend.checked_div(divisor), "{dividend} / {divisor}");
                     narrow += u32::from(divisor > 0 && dividend / divisor < 1 << 50 && dividend > 1 << 64);
                 }
