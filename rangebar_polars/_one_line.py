@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack, overload
@@ -59,6 +60,7 @@ class BarsInOneLine(TypedDict, total=False):
     same_timestamp_gate: bool
     missing_side: MissingSide
     price_decimals: int
+    footprint: float | Decimal | None
     aggs: pl.Expr | Sequence[pl.Expr]
     feature_sets: FeatureSet | str | Sequence[FeatureSet | str]
     include_session: bool

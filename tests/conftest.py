@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests._tracing import trace_sources
 
@@ -22,6 +23,11 @@ for name, examples in (("dev", 20), ("ci", 60), ("deep", 1000)):
         print_blob=True,
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+if settings().derandomize and hasattr(providers, "_get_local_constants"):
+    # Hypothesis also draws numbers and texts that stand in modules of ours, those that happen to be imported. So
+    # what a test draws would depend on the tests before it, and "the same frames in every run" would not be true.
+    _NO_CONSTANTS = providers._local_constants  # noqa: SLF001
+    providers._get_local_constants = lambda: _NO_CONSTANTS  # noqa: SLF001
 trace_sources()
 
 

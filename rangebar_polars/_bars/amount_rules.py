@@ -8,7 +8,7 @@ from typing import Literal
 
 from rangebar_polars._bars.rules import BarRule, check_count, check_number
 from rangebar_polars._common.messages import shown
-from rangebar_polars._common.parameters import check_choice, check_duration
+from rangebar_polars._common.parameters import check_choice
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["Ticks", "Time", "Turnover", "Volume"]
@@ -172,4 +172,12 @@ class Time(BarRule):
         if not isinstance(given, str | dt.timedelta):
             msg = f'`every` of Time must be a duration, got {shown(given)}: write it as in Time("1h")'
             raise RangeBarError(msg)
-        self._check({"rule": "time", "every": check_duration(every)})
+        self._check({"rule": "time", "every": _as_written(given) if isinstance(given, dt.timedelta) else given})
+
+
+def _as_written(every: dt.timedelta) -> str:
+    """The text that a user would write for a length of time: in the largest unit of which it is a whole number."""
+    units = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+    microseconds = every // dt.timedelta(microseconds=1)
+    unit = next(unit for unit, size in units.items() if microseconds % size == 0)
+    return f"{microseconds // units[unit]}{unit}"

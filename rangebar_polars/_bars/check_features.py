@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -13,8 +13,7 @@ from rangebar_polars._bars.request import PARTS, Request, Threshold
 from rangebar_polars._bars.scan import scan_bars
 from rangebar_polars._bars.stream import BarStream
 from rangebar_polars._common.frames import lazy_frame
-from rangebar_polars._common.messages import cut
-from rangebar_polars._common.parameters import check_one_threshold
+from rangebar_polars._common.messages import cut, shown
 from rangebar_polars.exceptions import RangeBarError
 
 __all__ = ["check_features"]
@@ -100,7 +99,9 @@ def check_features(
     [('prefix', 'unfair__up')]
     """
     [one] = as_feature_sets([feature_set] if isinstance(feature_set, str) else feature_set)
-    check_one_threshold(threshold_dbps)
+    if isinstance(threshold_dbps, Sequence):
+        msg = f"`check_features` takes one threshold or rule, got {shown(threshold_dbps)}: call it with each"
+        raise RangeBarError(msg)
     for name in _OURS:
         if name in options:
             msg = f"`check_features` chooses `{name}` itself: leave it out"

@@ -50,6 +50,9 @@ class BarParameters:
         Parameter(help="What to do with trades without a side: stop, or leave features null [default: error]."),
     ] = None
     price_decimals: Annotated[int | None, Parameter(help="Decimals that a price may have [default: 8].")] = None
+    footprint: Annotated[
+        float | None, Parameter(help="A tick: add what was bought and sold at each level of the price of that height.")
+    ] = None
     feature_sets: Annotated[
         list[str] | None,
         Parameter(help="Sets of features that installed packages offer, by name.", consume_multiple=True),

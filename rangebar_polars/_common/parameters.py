@@ -121,7 +121,7 @@ def check_one_threshold(value: object) -> None:
     given: object = value
     if not isinstance(value, str) and isinstance(value, Sequence):
         msg = (
-            f"`threshold_dbps` of bar numbers must be one integer in 1..100000, got {shown(given)}: "
+            f"`threshold_dbps` of bar numbers must be one threshold or rule, got {shown(given)}: "
             "with several, a trade would be in several bars; number them with one call each"
         )
         raise RangeBarError(msg)

@@ -300,7 +300,7 @@ def test_the_drawn_trades_have_bars_of_every_kind() -> None:
     """The laws would hold trivially if bars had one level, or none were an imbalance."""
     seen = dict.fromkeys(("levels", "gaps", "area", "up", "down", "stacked"), 0)
 
-    @settings(max_examples=100, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(drawn=st.one_of(DRAWN, DENSE))
     def collect(drawn: tuple[Trades, float]) -> None:
         case, tick = drawn
