@@ -13,7 +13,7 @@ import polars as pl
 
 from rangebar_polars._bars.sinks import sink_bars
 from rangebar_polars._common.disk import replace_file
-from rangebar_polars._common.messages import shown, shown_path
+from rangebar_polars._common.messages import listed, shown, shown_path
 from rangebar_polars._engine.reading import batches
 from rangebar_polars.exceptions import RangeBarError
 
@@ -63,6 +63,10 @@ def write(frame: pl.LazyFrame, output: str) -> int:
 def _write_csv(frame: pl.LazyFrame, file: IO[bytes]) -> int:
     """As CSV, with times in ISO 8601."""
     schema, rows = frame.collect_schema(), 0
+    lists = [name for name, dtype in schema.items() if dtype.is_nested()]
+    if lists:
+        msg = f"CSV has no lists, and {listed(lists)} holds one: write Parquet or Arrow, as in `-o bars.parquet`"
+        raise RangeBarError(msg)
     times = [pl.col(name).dt.to_string("iso:strict") for name, dtype in schema.items() if dtype == pl.Datetime]
     file.write(schema.to_frame().write_csv().encode())
     with closing(batches(frame.with_columns(times), schema.names())) as read:

@@ -147,3 +147,17 @@ def test_rules_in_the_environment_and_in_the_file(lake: rb.Lake, here: Path, mon
     (here / "rangebar.toml").unlink()
     monkeypatch.setenv("RANGEBAR_BARS_RULE", "Imbalance(target=7, span=3)")
     assert shell("bars", "BTCUSDT", "--series", "env", "--json").document["rule"] == "Imbalance(target=7, span=3)"
+
+
+def test_footprints_go_into_files_that_have_lists(lake: rb.Lake) -> None:
+    said = shell("build", "--series", "prints", "--threshold-dbps", 250, "--footprint", 0.5)
+    assert (said.code, said.err) == (0, "")
+    bars = lake.bars("BTCUSDT", series="prints").collect()
+    assert bars["footprint"].list.len().min() >= 1
+    assert shell("bars", "BTCUSDT", "--series", "prints", "-o", "prints.parquet").code == 0
+    assert_frame_equal(pl.read_parquet("prints.parquet"), bars, categorical_as_str=True)
+    for output in ("prints.csv", "-"):
+        said = shell("bars", "BTCUSDT", "--series", "prints", "-o", output)
+        assert said.code == 2
+        assert "CSV has no lists" in said.err
+    assert not Path("prints.csv").exists()
