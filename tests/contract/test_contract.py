@@ -337,7 +337,7 @@ def test_numbers_of_bars_are_those_of_one_threshold(good: pl.DataFrame, threshol
         lambda: good.lazy().rangebar.with_bar_id(threshold),
         lambda: rb.range_bar_id("timestamp", "price", threshold_dbps=threshold),
     ):
-        with pytest.raises(rb.RangeBarError, match=r"`threshold_dbps`.* 1\.\.100000") as caught:
+        with pytest.raises(rb.RangeBarError, match=r"`threshold_dbps`.* one threshold or rule") as caught:
             call()
         assert str(threshold).strip("()[],") in str(caught.value)
 

@@ -70,7 +70,7 @@ def test_the_report_says_where(trades: pl.DataFrame) -> None:
 def test_what_it_refuses(trades: pl.DataFrame) -> None:
     for call, text in (
         (lambda: rb.check_features("no_such", trades, 20), "no installed package offers"),
-        (lambda: rb.check_features(SET, trades, [20, 30], by="symbol"), "one integer"),
+        (lambda: rb.check_features(SET, trades, [20, 30], by="symbol"), "takes one threshold or rule"),
         (
             lambda: rb.check_features(SET, trades, 20, by="symbol", include_orphans=True),
             "chooses `include_orphans` itself",
