@@ -206,11 +206,11 @@ class OwnStream(BarStream):
         elif self._read is not None:
             self._check_read(trades.schema, columns)
         parts = self._parts(trades.schema)
-        read = picked(trades, list(dict.fromkeys([*parts.values(), *self._asked.keys])))
+        read = self._machine_columns(trades, parts)
         before, skipped = columns.snapshot(), self.skipped
         done: list[tuple[int, bool, pl.DataFrame | None]] = []
         try:
-            ended = self._push(list(parts), read.get_columns(), may_be_none=self._nothing is not None, done=done)
+            ended = self._push(list(parts), read, may_be_none=self._nothing is not None, done=done)
             if ended is None:
                 ended = cast("pl.DataFrame", self._nothing)
             elif self._nothing is None:
@@ -239,6 +239,10 @@ class OwnStream(BarStream):
     def _parts(self, available: pl.Schema) -> dict[str, str]:
         names = {part: self._asked.names[part] for part in PARTS.values() if part in self._asked.names}
         return input_columns(names, available.names())
+
+    def _machine_columns(self, trades: pl.DataFrame, parts: Mapping[str, str]) -> list[pl.Series]:
+        """What the machine takes of trades."""
+        return [trades.get_column(name) for name in dict.fromkeys([*parts.values(), *self._asked.keys])]
 
     def _learn(self, schema: pl.Schema) -> OwnColumns:
         """Take the columns of the trades from the first frame."""
@@ -279,8 +283,8 @@ class OwnStream(BarStream):
         """The number of the last push, which is one of no trades."""
         read = cast("pl.Schema", self._read)
         parts, done = self._parts(read), cast("list[tuple[int, bool, pl.DataFrame | None]]", [])
-        empty = picked(read.to_frame(), list(dict.fromkeys([*parts.values(), *self._asked.keys])))
-        self._push(list(parts), empty.get_columns(), may_be_none=True, done=done)
+        empty = self._machine_columns(read.to_frame(), parts)
+        self._push(list(parts), empty, may_be_none=True, done=done)
         return done[0][0]
 
     def _frame_of(self, values: Mapping[str, Any], key: object) -> pl.DataFrame:

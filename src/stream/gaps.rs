@@ -113,12 +113,7 @@ impl GroupedGaps {
     }
 
     fn error(&self, error: &RowError, name: &str, row: usize, group: IdxSize) -> FrameError {
-        let row = self.rows + row as u64;
-        let place = if self.groups.keys().columns().is_empty() {
-            format!("row {row}")
-        } else {
-            format!("row {row} (row {} of {})", error.row, self.groups.describe(group))
-        };
+        let place = self.groups.place(Some(self.rows + row as u64), group, error.row);
         FrameError::of_row(error, name, &self.time.dtype, &place)
     }
 

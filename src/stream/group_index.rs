@@ -241,6 +241,16 @@ impl GroupIndex {
         };
         self.keys.columns().iter().map(|c| format!("{}={}", c.name(), value(c))).collect::<Vec<_>>().join(", ")
     }
+
+    /// Where a row is, for a reader: its number in the input, if that is known, and that in its group.
+    pub fn place(&self, row: Option<u64>, group: IdxSize, row_in_group: u64) -> String {
+        match row {
+            Some(row) if self.columns.is_empty() => format!("row {row}"),
+            Some(row) => format!("row {row} ({})", self.place(None, group, row_in_group)),
+            None if self.columns.is_empty() => format!("row {row_in_group}"),
+            None => format!("row {row_in_group} of {}", self.describe(group)),
+        }
+    }
 }
 
 /// A value as a column like a key column, if it is surely one of its values.

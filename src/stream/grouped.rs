@@ -46,7 +46,7 @@ const STRIDE_ROWS_IN_RUNS: usize = 65_536;
 const SHARED_STRIDE_ROWS: usize = 32_768;
 
 /// Rows of a stride for each group that there is, so that runs stay long where groups are many.
-const STRIDE_ROWS_OF_GROUP: usize = 64;
+pub(super) const STRIDE_ROWS_OF_GROUP: usize = 64;
 
 /// Rows of a slice of a batch, if it has as many: that is what frames of many short chunks are copied by.
 const LEAST_SLICE_ROWS: usize = 32_768;
@@ -411,18 +411,13 @@ impl GroupedBars {
 
     /// Where a row of the batch is, for a reader.
     fn place(&self, row: usize, group: IdxSize, row_in_group: u64) -> String {
-        let of_group = if self.plan.by.is_empty() {
-            format!("row {row_in_group}")
-        } else {
-            format!("row {row_in_group} of {}", self.groups.describe(group))
-        };
+        let of_group = || self.groups.place(None, group, row_in_group);
         match &self.plan.row_naming {
-            RowNaming::Input if self.plan.by.is_empty() => format!("row {}", self.rows + row as u64),
-            RowNaming::Input => format!("row {} ({of_group})", self.rows + row as u64),
-            RowNaming::Groups => of_group,
-            RowNaming::Since(instant) => format!("{of_group}, counted from {instant}"),
-            RowNaming::Frames if self.plan.by.is_empty() => format!("row {row} of the frame ({of_group} in all)"),
-            RowNaming::Frames => format!("row {row} of the frame ({of_group})"),
+            RowNaming::Input => self.groups.place(Some(self.rows + row as u64), group, row_in_group),
+            RowNaming::Groups => of_group(),
+            RowNaming::Since(instant) => format!("{}, counted from {instant}", of_group()),
+            RowNaming::Frames if self.plan.by.is_empty() => format!("row {row} of the frame ({} in all)", of_group()),
+            RowNaming::Frames => format!("row {row} of the frame ({})", of_group()),
         }
     }
 }

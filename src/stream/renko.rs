@@ -3,6 +3,7 @@
 use polars::prelude::*;
 
 use super::group_index::GroupIndex;
+use super::grouped::STRIDE_ROWS_OF_GROUP;
 use crate::core::{Arranged, Brick, BrickBuilder, Buffers, Layout, Role, RowError};
 use crate::frame::bricks::{brick_builder, brick_series};
 use crate::frame::{ColumnNames, FrameError, Request, TimeColumn, TradeColumns};
@@ -13,9 +14,6 @@ const MOST_OF_A_FRAME: usize = 1 << 18;
 
 /// Rows that are brought into the order of their groups at once.
 const STRIDE_ROWS: usize = 32_768;
-
-/// Rows of a stride for each group that there is, so that runs stay long where groups are many.
-const STRIDE_ROWS_OF_GROUP: usize = 64;
 
 /// The bricks of any number of groups over any number of batches.
 pub struct GroupedBricks {
@@ -171,16 +169,8 @@ impl GroupedBricks {
 
     /// The error of a row of a group, by its number among the rows that are being taken.
     fn error(&self, error: &RowError, row: usize, group: IdxSize) -> FrameError {
-        let of_group = if self.request.by.is_empty() {
-            format!("row {}", error.row)
-        } else {
-            format!("row {} of {}", error.row, self.groups.describe(group))
-        };
-        let place = if self.request.by.is_empty() || !self.rows_are_of_input {
-            of_group
-        } else {
-            format!("row {} ({of_group})", self.rows + row as u64)
-        };
+        let row = self.rows_are_of_input.then_some(self.rows + row as u64);
+        let place = self.groups.place(row, group, error.row);
         FrameError::of_row(error, self.names.get(error.column), &self.time.dtype, &place)
     }
 }

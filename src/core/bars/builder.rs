@@ -483,14 +483,7 @@ impl BarBuilder {
 
     /// Ends every forming bar as an orphan: the next row is number `next` of the group and number `row` of the push.
     fn end_bars(&mut self, reason: CloseReason, next: u64, row: usize, closed: &mut Vec<ClosedBar>) {
-        for (rule, track) in self.tracks.iter_mut().enumerate() {
-            let Some(bar) = track.end(reason) else { continue };
-            if let Some(windows) = &mut self.windows {
-                windows.end(rule, &bar, next);
-            }
-            let footprint = self.ladders.get_mut(rule).map(Ladder::take);
-            closed.push(ClosedBar { row, rule, bar, windows: None, footprint });
-        }
+        self.end_some(next, row, closed, |track| track.end(reason));
         if let Some(windows) = &mut self.windows {
             windows.start_anew(next);
         }
@@ -498,13 +491,25 @@ impl BarBuilder {
 
     /// Ends the forming bars that may not hold a trade at a time.
     fn end_late_bars(&mut self, time: i64, closed: &mut Vec<ClosedBar>) {
-        for (rule, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.is_too_late(time)) {
-            let Some(bar) = track.take(CloseReason::Time) else { continue };
+        let take = |track: &mut Track| if track.is_too_late(time) { track.take(CloseReason::Time) } else { None };
+        self.end_some(self.seen.rows, 0, closed, take);
+    }
+
+    /// Ends the forming bars that `take` takes; the rows are those of [`BarBuilder::end_bars`].
+    fn end_some(
+        &mut self,
+        next: u64,
+        row: usize,
+        closed: &mut Vec<ClosedBar>,
+        take: impl Fn(&mut Track) -> Option<RangeBar>,
+    ) {
+        for (rule, track) in self.tracks.iter_mut().enumerate() {
+            let Some(bar) = take(track) else { continue };
             if let Some(windows) = &mut self.windows {
-                windows.end(rule, &bar, self.seen.rows);
+                windows.end(rule, &bar, next);
             }
             let footprint = self.ladders.get_mut(rule).map(Ladder::take);
-            closed.push(ClosedBar { row: 0, rule, bar, windows: None, footprint });
+            closed.push(ClosedBar { row, rule, bar, windows: None, footprint });
         }
     }
 
