@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import strategies as st
 
 import rangebar_polars as rb
+from tests._alone import run as run_alone
 from tests._routes import ARGUMENTS, NAMES
 from tests._streams import frame_of
 
@@ -88,6 +90,32 @@ def crc64(data: bytes) -> int:
 def repaired(data: bytes) -> bytes:
     """The bytes with the checksum that belongs to them."""
     return data[:-8] + crc64(data[:-8]).to_bytes(8, "little")
+
+
+ALTERATIONS = st.lists(
+    st.tuples(st.floats(0.0, 1.0), st.integers(0, 12), st.binary(max_size=12)), min_size=1, max_size=4
+)
+"""Where bytes are altered, as a part of their length, how many are removed there, and what comes instead."""
+
+
+def altered(data: bytes, alterations: list[tuple[float, int, bytes]]) -> bytes:
+    """The bytes of a checkpoint altered, with the checksum that belongs to them."""
+    data = data[:-8]
+    for at, removed, inserted in alterations:
+        start = int(at * len(data))
+        data = data[:start] + inserted + data[start + removed :]
+    return repaired(data + bytes(8))
+
+
+def sweep_alone(sweep: str, kind: str) -> None:
+    """
+    A sweep over altered bytes of a kind of checkpoint, of which some are accepted.
+
+    In a process of its own: a length that nobody checks could ask for more memory than there is.
+    """
+    word, taken = run_alone(sweep.replace("KIND", repr(kind))).split()
+    assert word == "TAKEN"
+    assert int(taken) > 0, "no altered checkpoint was accepted, so nothing was tried after one"
 
 
 def refusal(data: bytes) -> str:

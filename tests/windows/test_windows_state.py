@@ -12,9 +12,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import rangebar_polars as rb
-from tests._alone import run as run_alone
 from tests._broken import Broken, broken
-from tests._checkpoints import refusal, repaired
+from tests._checkpoints import ALTERATIONS, altered, refusal, repaired, sweep_alone
 from tests._routes import ENGINES, Engine, assert_same_bars, group_rows
 from tests._streams import CUTS, WAYS, Run, Way, cut, feed, frame_of, push_rows, whole, with_value
 from tests._window_checkpoints import FULL, full, survives
@@ -396,21 +395,14 @@ print("TAKEN", taken)
 @pytest.mark.parametrize("kind", FULL)
 def test_altered_bytes_with_a_true_checksum_never_panic(kind: str) -> None:
     """Behind the parameters; in a process of its own, as a length that was altered could ask for all the memory."""
-    word, taken = run_alone(SWEEP.replace("KIND", repr(kind))).split()
-    assert word == "TAKEN"
-    assert int(taken) > 0, "no altered checkpoint was accepted, so nothing was tried after one"
+    sweep_alone(SWEEP, kind)
 
 
-@given(
-    cuts=st.lists(st.tuples(st.floats(0.0, 1.0), st.integers(0, 12), st.binary(max_size=12)), min_size=1, max_size=4),
-    kind=st.sampled_from(sorted(FULL)),
-)
-def test_drawn_alterations_with_a_true_checksum_never_panic(cuts: list[tuple[float, int, bytes]], kind: str) -> None:
-    data = full(kind).checkpoint()[:-8]
-    for at, removed, inserted in cuts:
-        start = int(at * len(data))
-        data = data[:start] + inserted + data[start + removed :]
-    event(f"accepted: {survives(repaired(data + bytes(8)), kind)}")
+@given(alterations=ALTERATIONS, kind=st.sampled_from(sorted(FULL)))
+def test_drawn_alterations_with_a_true_checksum_never_panic(
+    alterations: list[tuple[float, int, bytes]], kind: str
+) -> None:
+    event(f"accepted: {survives(altered(full(kind).checkpoint(), alterations), kind)}")
 
 
 def test_null_keys_have_windows_too() -> None:
