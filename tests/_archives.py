@@ -122,7 +122,7 @@ def open_files(folder: Path) -> list[str]:
 def nothing_left(folder: Path) -> Iterator[None]:
     """Fails if a thread still reads afterwards, or a file of a folder is still open."""
     yield
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (readers() or open_files(folder)) and time.monotonic() < until:
         # The engine drops a source without the GIL; its reference is released only by the next call of Polars.
         _ = pl.DataFrame().height

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
+from collections.abc import Callable
 
 import polars as pl
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import rangebar_polars as rb
 from tests._barriers import FIELDS, Barriers, barriers_of, oracle, paths, with_distances
 from tests._routes import Engine, engines
+from tests._timing import least_seconds
 
 
 def labels(bars: pl.DataFrame, barriers: Barriers) -> list[tuple[object, ...] | None]:
@@ -173,16 +174,12 @@ def test_few_bars_have_no_label(rows: int) -> None:
 def test_the_cost_is_linear_however_far_the_horizon() -> None:
     """Ten times the bars cost about ten times as much, at a horizon beyond all of them and barriers that few touch."""
 
-    def seconds(rows: int) -> float:
+    def labelling(rows: int) -> Callable[[], object]:
         close = 100 + (pl.int_range(rows, eager=True) * 7919 % 10_007).cast(pl.Float64) / 10_007
         bars = pl.DataFrame({"open": close, "high": close + 0.1, "low": close - 0.1, "close": close})
         bars = bars.with_columns(close_time=pl.int_range(pl.len()))
         label = rb.triple_barrier(0.02, 0.0101, max_bars=2**32 - 1)
-        times = []
-        for _ in range(3):
-            begin = time.process_time()
-            bars.select(label)
-            times.append(time.process_time() - begin)
-        return min(times)
+        return lambda: bars.select(label)
 
-    assert seconds(1_000_000) < 25 * seconds(100_000)
+    few, many = least_seconds(labelling(100_000), labelling(1_000_000))
+    assert many < 25 * few
