@@ -13,6 +13,7 @@ pub mod request;
 pub mod resets;
 pub mod rules;
 pub mod schema;
+pub mod staged;
 pub mod text;
 pub mod zones;
 

@@ -5,62 +5,40 @@ use polars::prelude::*;
 use super::polars_internals::{Bitmap, ListArray, Offsets};
 use super::rules::RuleForm;
 use super::schema::{BarColumn, Family, LEVEL, Value};
+use super::staged::{STAGED_BARS, Staged};
 use crate::core::features::statistic::{Kind, Values};
-use crate::core::{BarBuilder, ClosedBar, Decimals, Footprint, RangeBar, Reset, Session, TimeUnit, WindowValues};
+use crate::core::{BarBuilder, ClosedBar, Decimals, Footprint, RangeBar, Reset, Session, TimeUnit};
 
-/// A bar on its way out.
-#[derive(Debug, Clone)]
-pub struct OutputBar {
-    /// The number of the rule that made it.
-    pub rule: usize,
-    /// The bar.
-    pub bar: RangeBar,
-    /// The statistics of its windows, if any are wanted.
-    pub windows: Option<Box<WindowValues>>,
-    /// Its footprint, if it is wanted.
-    pub footprint: Option<Box<Footprint>>,
+/// The forming bar of a rule, as if it had ended.
+pub fn forming_bar(rule: usize, bar: &RangeBar, builder: &BarBuilder) -> ClosedBar {
+    let (windows, footprint) = (builder.forming_windows(rule, bar), builder.forming_footprint(rule));
+    ClosedBar { row: 0, rule, bar: *bar, windows, footprint }
 }
 
-impl From<ClosedBar> for OutputBar {
-    fn from(closed: ClosedBar) -> Self {
-        let ClosedBar { rule, bar, windows, footprint, .. } = closed;
-        Self { rule, bar, windows, footprint }
-    }
+fn window(of: &ClosedBar, family: Family) -> Option<&Values> {
+    of.windows.as_ref().map(|windows| match family {
+        Family::Intra => &windows.intra,
+        Family::Lookback => &windows.lookback,
+    })
 }
 
-impl OutputBar {
-    /// The forming bar of a rule.
-    pub fn forming(rule: usize, bar: &RangeBar, builder: &BarBuilder) -> Self {
-        let (windows, footprint) = (builder.forming_windows(rule, bar), builder.forming_footprint(rule));
-        Self { rule, bar: *bar, windows, footprint }
-    }
+/// The footprint of a bar, unless what is taken from it needs the side and the bar lacks one.
+fn footprint(of: &ClosedBar, needs_side: bool) -> Option<&Footprint> {
+    of.footprint.as_deref().filter(|_| !(needs_side && of.bar.lacks_side))
+}
 
-    fn window(&self, family: Family) -> Option<&Values> {
-        self.windows.as_ref().map(|windows| match family {
-            Family::Intra => &windows.intra,
-            Family::Lookback => &windows.lookback,
-        })
-    }
-
-    /// Its footprint, unless what is taken from it needs the side and the bar lacks one.
-    fn footprint(&self, needs_side: bool) -> Option<&Footprint> {
-        self.footprint.as_deref().filter(|_| !(needs_side && self.bar.lacks_side))
-    }
-
-    /// The levels of its footprint, in units of the price and of the quantity.
-    fn levels(&self) -> Option<Levels> {
-        let quantity = |raw| Decimals::OF_QUANTITIES.double(raw);
-        let levels = self.footprint(true)?.levels();
-        Some(levels.map(|of| [self.bar.price(of.price), quantity(of.buy_volume), quantity(of.sell_volume)]).collect())
-    }
+/// The levels of its footprint, in units of the price and of the quantity.
+fn levels(of: &ClosedBar) -> Option<Levels> {
+    let quantity = |raw| Decimals::OF_QUANTITIES.double(raw);
+    let levels = footprint(of, true)?.levels();
+    Some(levels.map(|at| [of.bar.price(at.price), quantity(at.buy_volume), quantity(at.sell_volume)]).collect())
 }
 
 /// The levels of a footprint: a value for each of the fields.
 type Levels = Box<[[f64; LEVEL.len()]]>;
 
-/// Bars that are read column by column at once: few enough to stay in the nearest cache for all columns, which made
-/// bars of ten trades three times as fast.
-const STAGED_BARS: usize = 64;
+/// Bars of one run from which on they go into their columns at once, without being moved together with others.
+const DIRECT_BARS: usize = 16;
 
 /// Columns that bars are added to, one row each. What needs the side is null if the input has none, and where a bar lacks
 /// one.
@@ -71,7 +49,7 @@ pub struct BarColumns {
     /// Which of the rows lack a side.
     lacking_side: Vec<bool>,
     /// Bars that are in no column yet.
-    staged: Vec<OutputBar>,
+    waiting: Vec<ClosedBar>,
 }
 
 /// The cells of a column so far.
@@ -113,21 +91,32 @@ impl BarColumns {
     /// Columns without rows.
     pub fn new(columns: &[&'static BarColumn], has_side: bool) -> Self {
         let columns = columns.iter().map(|&column| (column, Cells::of(column, has_side))).collect();
-        Self { columns, has_side, lacking_side: Vec::new(), staged: Vec::new() }
+        Self { columns, has_side, lacking_side: Vec::new(), waiting: Vec::new() }
     }
 
-    /// Adds a bar.
-    #[inline]
-    pub fn push(&mut self, bar: OutputBar) {
-        self.staged.push(bar);
-        if self.staged.len() == STAGED_BARS {
+    /// Adds bars; takes their windows and footprints along.
+    pub fn extend(&mut self, bars: &mut [ClosedBar]) {
+        if bars.len() >= DIRECT_BARS {
             self.flush();
+            bars.chunks(STAGED_BARS).for_each(|bars| self.add(bars));
+            return;
+        }
+        for closed in bars {
+            let (windows, footprint) = (closed.windows.take(), closed.footprint.take());
+            self.waiting.push(ClosedBar { windows, footprint, ..*closed });
+            if self.waiting.len() == STAGED_BARS {
+                self.flush();
+            }
         }
     }
 
-    /// Adds bars.
-    pub fn extend(&mut self, bars: impl IntoIterator<Item = OutputBar>) {
-        bars.into_iter().for_each(|bar| self.push(bar));
+    /// Makes room for so many bars more.
+    pub fn reserve(&mut self, bars: usize) {
+        let bars = bars + self.waiting.len();
+        self.lacking_side.reserve(bars);
+        for (_, cells) in &mut self.columns {
+            of_any!(cells, cells => cells.reserve(bars));
+        }
     }
 
     /// Keeps only the first rows.
@@ -164,12 +153,19 @@ impl BarColumns {
     }
 
     fn flush(&mut self) {
-        let bars = &self.staged[..];
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.add(&waiting);
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    /// Adds a row for each of a few bars.
+    fn add(&mut self, bars: &[ClosedBar]) {
+        let staged = Staged::new(bars);
         self.lacking_side.extend(bars.iter().map(|of| of.bar.lacks_side));
         for (column, cells) in &mut self.columns {
-            cells.add(column, bars);
+            cells.add(column, &staged);
         }
-        self.staged.clear();
     }
 }
 
@@ -186,7 +182,7 @@ pub struct Means<'a> {
 
 /// Columns of some bars.
 pub fn bar_series(
-    bars: impl IntoIterator<Item = OutputBar>,
+    bars: &mut [ClosedBar],
     columns: &[&'static BarColumn],
     has_side: bool,
     means: Means<'_>,
@@ -220,31 +216,32 @@ impl Cells {
     }
 
     /// Adds a cell for each bar. Of a bar that lacks a side it means nothing where the column needs one.
-    fn add(&mut self, column: &BarColumn, bars: &[OutputBar]) {
+    fn add(&mut self, column: &BarColumn, staged: &Staged<'_>) {
+        let bars = staged.bars.iter();
         match (self, column.value) {
-            (Self::Floats(cells), Value::Float(fill)) => fill(bars, cells),
-            (Self::Integers(cells), Value::Time(fill) | Value::Integer(fill)) => fill(bars, cells),
+            (Self::Floats(cells), Value::Float(fill)) => fill(staged, cells),
+            (Self::Integers(cells), Value::Time(fill) | Value::Integer(fill)) => fill(staged, cells),
             // The dates of sessions are told from these.
-            (Self::Integers(cells), Value::Session) => cells.extend(bars.iter().map(|of| of.bar.open_time)),
-            (Self::Counts(cells), Value::Count(fill)) => fill(bars, cells),
-            (Self::Reasons(cells), _) => cells.extend(bars.iter().map(|of| of.bar.close_reason as u8)),
-            (Self::Rules(cells), _) => cells.extend(bars.iter().map(|of| of.rule)),
+            (Self::Integers(cells), Value::Session) => cells.extend(bars.map(|of| of.bar.open_time)),
+            (Self::Counts(cells), Value::Count(fill)) => fill(staged, cells),
+            (Self::Reasons(cells), _) => cells.extend(bars.map(|of| of.bar.close_reason as u8)),
+            (Self::Rules(cells), _) => cells.extend(bars.map(|of| of.rule)),
             // Statistics of windows that lack a side are undefined already.
             (Self::FloatsOrNull(cells), Value::Window(family, statistic)) => {
-                cells.extend(bars.iter().map(|of| of.window(family)?.get(statistic)));
+                cells.extend(bars.map(|of| window(of, family)?.get(statistic)));
             }
             (Self::IntegersOrNull(cells), Value::Window(family, statistic)) => {
-                cells.extend(bars.iter().map(|of| of.window(family)?.get_integer(statistic)));
+                cells.extend(bars.map(|of| window(of, family)?.get_integer(statistic)));
             }
             (Self::FloatsOrNull(cells), Value::OfFootprint(get)) => {
                 let needs_side = column.needs_side();
-                cells.extend(bars.iter().map(|of| Some(get(&of.bar, of.footprint(needs_side)?))));
+                cells.extend(bars.map(|of| Some(get(&of.bar, footprint(of, needs_side)?))));
             }
             (Self::LevelCounts(cells), Value::LevelCount(get)) => {
                 let needs_side = column.needs_side();
-                cells.extend(bars.iter().map(|of| of.footprint(needs_side).map(get)));
+                cells.extend(bars.map(|of| footprint(of, needs_side).map(get)));
             }
-            (Self::Levels(cells), Value::Levels) => cells.extend(bars.iter().map(OutputBar::levels)),
+            (Self::Levels(cells), Value::Levels) => cells.extend(bars.map(levels)),
             (cells, _) => debug_assert!(matches!(cells, Self::Null), "cells of another column than `{}`", column.name),
         }
     }

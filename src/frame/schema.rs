@@ -6,25 +6,43 @@ use std::sync::LazyLock;
 use polars::prelude::*;
 
 use super::error::FrameError;
-use super::output::OutputBar;
 use super::rules::Label;
+use super::staged::Staged;
 use crate::core::features::statistic::{Kind, Statistic, Statistics};
 use crate::core::features::{arrival, flow, impact};
 use crate::core::{CloseReason, Decimals, Footprint, RangeBar, Role};
 
 /// Adds a cell of a column for each bar. Each column has a function of its own, so that none is called for each bar.
-pub type Fill<T> = fn(&[OutputBar], &mut Vec<T>);
+pub type Fill<T> = fn(&Staged<'_>, &mut Vec<T>);
 
 /// The function that adds what `$get` takes from each bar.
 macro_rules! each {
     ($get:expr) => {
-        |bars, cells| fill(bars, cells, $get)
+        |staged, cells| fill(staged, cells, $get)
+    };
+}
+
+/// The function that adds a number that several columns take from each bar.
+macro_rules! shared {
+    ($number:ident) => {
+        |staged, cells| cells.extend_from_slice(staged.$number())
+    };
+}
+
+/// The function that adds what `$get` makes of each bar and of numbers that several columns take from it.
+macro_rules! each_with {
+    ($($number:ident),+; $get:expr) => {
+        |staged, cells| {
+            $(let $number = staged.$number();)+
+            let get = $get;
+            cells.extend(staged.bars.iter().enumerate().map(|(row, of)| get(&of.bar, $($number[row]),+)));
+        }
     };
 }
 
 #[inline(always)]
-fn fill<T>(bars: &[OutputBar], cells: &mut Vec<T>, get: impl Fn(&RangeBar) -> T) {
-    cells.extend(bars.iter().map(|of| get(&of.bar)));
+fn fill<T>(staged: &Staged<'_>, cells: &mut Vec<T>, get: impl Fn(&RangeBar) -> T) {
+    cells.extend(staged.bars.iter().map(|of| get(&of.bar)));
 }
 
 /// How a column is taken from bars, which also decides its dtype.
@@ -171,21 +189,21 @@ fn turnover(bar: &RangeBar, raw: i128) -> f64 {
 pub static BASE: [BarColumn; 22] = [
     column("open_time", Value::Time(each!(|b| b.open_time)), NOTHING),
     column("close_time", Value::Time(each!(|b| b.close_time)), NOTHING),
-    column("open", Value::Float(each!(|b| b.price(b.open))), NOTHING),
-    column("high", Value::Float(each!(|b| b.price(b.high))), NOTHING),
-    column("low", Value::Float(each!(|b| b.price(b.low))), NOTHING),
-    column("close", Value::Float(each!(|b| b.price(b.close))), NOTHING),
-    column("volume", Value::Float(each!(|b| quantity(b.volume()))), QUANTITY),
+    column("open", Value::Float(shared!(open)), NOTHING),
+    column("high", Value::Float(shared!(high)), NOTHING),
+    column("low", Value::Float(shared!(low)), NOTHING),
+    column("close", Value::Float(shared!(close)), NOTHING),
+    column("volume", Value::Float(shared!(volume)), QUANTITY),
     column("turnover", Value::Float(each!(|b| turnover(b, b.turnover()))), QUANTITY),
-    column("vwap", Value::Float(each!(|b| b.price(b.vwap()))), QUANTITY),
+    column("vwap", Value::Float(shared!(vwap)), QUANTITY),
     column("individual_trade_count", Value::Count(each!(|b| b.individual_trade_count)), COUNT),
     column("agg_record_count", Value::Count(each!(|b| b.agg_record_count)), NOTHING),
     column("first_trade_id", Value::Integer(each!(|b| b.first_trade_id)), FIRST_ID),
     column("last_trade_id", Value::Integer(each!(|b| b.last_trade_id)), FIRST_ID),
     column("first_agg_trade_id", Value::Integer(each!(|b| b.first_agg_trade_id)), AGG_ID),
     column("last_agg_trade_id", Value::Integer(each!(|b| b.last_agg_trade_id)), AGG_ID),
-    column("buy_volume", Value::Float(each!(|b| quantity(b.buy_volume()))), SIDE),
-    column("sell_volume", Value::Float(each!(|b| quantity(b.sell_volume()))), SIDE),
+    column("buy_volume", Value::Float(shared!(buy_volume)), SIDE),
+    column("sell_volume", Value::Float(shared!(sell_volume)), SIDE),
     column("buy_turnover", Value::Float(each!(|b| turnover(b, b.buy_turnover()))), SIDE),
     column("sell_turnover", Value::Float(each!(|b| turnover(b, b.sell_turnover()))), SIDE),
     column("buy_trade_count", Value::Count(each!(RangeBar::buy_trade_count)), SIDE_COUNT),
@@ -218,12 +236,36 @@ pub static SESSION: BarColumn = column("session", Value::Session, NOTHING);
 /// The ten bar features, in their order.
 pub static FEATURES: [BarColumn; 10] = [
     column("duration_us", Value::Integer(each!(|b| b.duration_us)), NOTHING),
-    column("ofi", Value::Float(each!(flow::ofi)), SIDE),
-    column("vwap_close_deviation", Value::Float(each!(impact::vwap_close_deviation)), QUANTITY),
-    column("price_impact", Value::Float(each!(impact::price_impact)), QUANTITY),
-    column("kyle_lambda_proxy", Value::Float(each!(impact::kyle_lambda_proxy)), SIDE),
+    column("ofi", Value::Float(shared!(ofi)), SIDE),
+    column(
+        "vwap_close_deviation",
+        Value::Float(
+            each_with!(close, vwap, high, low; |_: &_, close, vwap, high, low| impact::vwap_close_deviation(close, vwap, high, low)),
+        ),
+        QUANTITY,
+    ),
+    column(
+        "price_impact",
+        Value::Float(
+            each_with!(open, close, volume; |_: &_, open, close, volume| impact::price_impact(open, close, volume)),
+        ),
+        QUANTITY,
+    ),
+    column(
+        "kyle_lambda_proxy",
+        Value::Float(
+            each_with!(open, close, ofi; |_: &_, open, close, ofi| impact::kyle_lambda_proxy(open, close, ofi)),
+        ),
+        SIDE,
+    ),
     column("trade_intensity", Value::Float(each!(arrival::trade_intensity)), COUNT),
-    column("volume_per_trade", Value::Float(each!(arrival::volume_per_trade)), COUNT_AND_QUANTITY),
+    column(
+        "volume_per_trade",
+        Value::Float(
+            each_with!(volume; |bar: &RangeBar, volume| arrival::volume_per_trade(volume, bar.individual_trade_count)),
+        ),
+        COUNT_AND_QUANTITY,
+    ),
     column("aggression_ratio", Value::Float(each!(flow::aggression_ratio)), SIDE_COUNT),
     column("aggregation_density", Value::Float(each!(arrival::aggregation_density)), COUNT),
     column("turnover_imbalance", Value::Float(each!(flow::turnover_imbalance)), SIDE),

@@ -11,7 +11,7 @@ use pyo3_polars::derive::polars_expr;
 
 use crate::core::Buffers;
 use crate::core::{BarBuilder, ClosedBar, FootprintOptions, Role, RowError, WindowOptions};
-use crate::frame::output::{BarColumns, Means, OutputBar};
+use crate::frame::output::{BarColumns, Means, forming_bar};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, Request, TimeColumn, TradeColumns};
 
@@ -31,11 +31,12 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let mut bars = BarColumns::new(&columns, has_side(&fields));
     let footprint = kwargs.footprint_options(&columns)?;
     let builder = build(&fields, &time, &kwargs, windows, footprint, |closed| {
-        let wanted = closed.drain(..).filter(|closed| kwargs.include_orphans || !closed.bar.close_reason.is_orphan());
-        bars.extend(wanted.map(OutputBar::from));
+        closed.retain(|closed| kwargs.include_orphans || !closed.bar.close_reason.is_orphan());
+        bars.extend(closed);
+        closed.clear();
     })?;
     let forming = builder.forming().filter(|_| kwargs.include_incomplete);
-    bars.extend(forming.map(|(rule, bar)| OutputBar::forming(rule, bar, &builder)));
+    bars.extend(&mut forming.map(|(rule, bar)| forming_bar(rule, bar, &builder)).collect::<Vec<_>>());
     let (rules, sessions) = (kwargs.rules.as_slice(), kwargs.sessions(time.unit)?);
     let series = bars.take(Means { rules, time: &time.dtype, sessions });
     let count = series.first().map_or(0, |series| series.len());

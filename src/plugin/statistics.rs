@@ -6,8 +6,8 @@ use pyo3_polars::derive::polars_expr;
 use super::fields;
 use super::kwargs::StatisticsKwargs;
 use crate::core::Buffers;
-use crate::core::{BarBuilder, Breaks, NeverRule, Role, RowError, TimeUnit as CoreUnit};
-use crate::frame::output::{Means, OutputBar, bar_series};
+use crate::core::{BarBuilder, Breaks, ClosedBar, NeverRule, Role, RowError, TimeUnit as CoreUnit};
+use crate::frame::output::{Means, bar_series, forming_bar};
 use crate::frame::parameters::window_options;
 use crate::frame::schema::BarColumn;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -21,10 +21,11 @@ fn trade_statistics(inputs: &[Series], kwargs: StatisticsKwargs) -> PolarsResult
     let fields = fields(&inputs[0])?;
     let (names, columns): (Vec<_>, Vec<_>) = kwargs.columns()?.into_iter().unzip();
     let time = time_column(&fields, &kwargs)?;
-    let bar = bar_of(&fields, &kwargs, &columns, &time)?;
+    let mut bar = bar_of(&fields, &kwargs, &columns, &time)?;
     let is_empty = bar.is_none();
     let has_side = find(&fields, Role::IsBuyerMaker).is_some();
-    let mut series = bar_series(bar, &columns, has_side, Means { rules: &[], time: &time.dtype, sessions: None });
+    let mut series =
+        bar_series(bar.as_mut_slice(), &columns, has_side, Means { rules: &[], time: &time.dtype, sessions: None });
     for (series, name) in series.iter_mut().zip(names) {
         if is_empty {
             *series = Series::full_null(PlSmallStr::EMPTY, 1, series.dtype());
@@ -75,7 +76,7 @@ fn bar_of(
     kwargs: &StatisticsKwargs,
     columns: &[&BarColumn],
     time: &TimeColumn,
-) -> Result<Option<OutputBar>, FrameError> {
+) -> Result<Option<ClosedBar>, FrameError> {
     let names = kwargs.names()?;
     let rows = fields.first().map_or(0, |field| field.len());
     // A statistic that does not use time or price is not given it: any constant works.
@@ -105,5 +106,5 @@ fn bar_of(
         return Err(fail(RowError { column, row: row as u64, rule }));
     }
     let bar = builder.forming().next();
-    Ok(bar.map(|(rule, bar)| OutputBar::forming(rule, bar, &builder)))
+    Ok(bar.map(|(rule, bar)| forming_bar(rule, bar, &builder)))
 }

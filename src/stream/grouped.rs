@@ -30,7 +30,7 @@ use super::threads::Threads;
 use super::worker::Run;
 use crate::core::{Arranged, Layout, Reset, Role, RowError, TimeUnit};
 use crate::frame::error::instant;
-use crate::frame::output::{Means, OutputBar, bar_series};
+use crate::frame::output::{Means, bar_series, forming_bar};
 use crate::frame::parameters::window_options;
 use crate::frame::request::Overlap;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -40,7 +40,7 @@ use crate::frame::{FrameError, TimeColumn, TradeColumns};
 const STRIDE_ROWS: usize = 8_192;
 
 /// Rows of groups in runs that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
-const STRIDE_ROWS_IN_RUNS: usize = 65_536;
+const STRIDE_ROWS_IN_RUNS: usize = 16_384;
 
 /// Rows for each thread where there are several: enough to be worth waking it.
 const SHARED_STRIDE_ROWS: usize = 32_768;
@@ -141,6 +141,7 @@ impl GroupedBars {
     pub fn push(&mut self, batch: &DataFrame) -> Result<usize, FrameError> {
         let mut outbox = std::mem::take(&mut self.outbox);
         let known = outbox.len();
+        outbox.begin(batch.height());
         let result = self.drive(batch, &mut |run, layout, plan| {
             let start = run.rows.start;
             outbox.add(plan, run.group, run.closed, |row| layout.row(start + row));
@@ -255,12 +256,12 @@ impl GroupedBars {
         for (group, builder) in self.machines.builders().enumerate().filter(|(group, _)| is_wanted(*group)) {
             for (rule, bar) in builder.forming() {
                 groups.push(group as IdxSize);
-                bars.push(OutputBar::forming(rule, bar, builder));
+                bars.push(forming_bar(rule, bar, builder));
             }
         }
         let means =
             Means { rules: self.plan.request.rules.as_slice(), time: &self.time.dtype, sessions: self.sessions };
-        self.frame(&groups, bar_series(bars, &self.plan.columns, self.plan.has(Role::IsBuyerMaker), means))
+        self.frame(&groups, bar_series(&mut bars, &self.plan.columns, self.plan.has(Role::IsBuyerMaker), means))
     }
 
     /// The keys of groups, then columns of their bars.

@@ -6,7 +6,6 @@ use polars::prelude::PlSmallStr;
 
 use crate::core::{AnyRule, ClosedBar, Role, TimeUnit};
 use crate::frame::inputs::ROLES;
-use crate::frame::output::OutputBar;
 use crate::frame::request::{MissingSide, Overlap};
 use crate::frame::schema::BarColumn;
 use crate::frame::{ColumnNames, FrameError, Request};
@@ -136,11 +135,5 @@ impl Plan {
     /// Whether a bar comes out.
     pub fn wants(&self, closed: &ClosedBar) -> bool {
         self.request.include_orphans || !closed.bar.close_reason.is_orphan()
-    }
-
-    /// A bar as it comes out; takes its windows and its footprint along.
-    pub fn output(&self, closed: &mut ClosedBar) -> OutputBar {
-        let (windows, footprint) = (closed.windows.take(), closed.footprint.take());
-        OutputBar { rule: closed.rule, bar: closed.bar, windows, footprint }
     }
 }

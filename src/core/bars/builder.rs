@@ -576,8 +576,8 @@ impl BarBuilder {
         for (rule, track) in self.tracks.iter_mut().enumerate() {
             let windows = self.windows.as_deref_mut().map(|windows| (rule, windows));
             let ladder = self.ladders.get_mut(rule);
-            let emit = |(row, bar, footprint)| {
-                closed.push(ClosedBar { row: start + row, rule, bar, windows: None, footprint })
+            let emit = |row: usize, bar: &RangeBar, footprint| {
+                closed.push(ClosedBar { row: start + row, rule, bar: *bar, windows: None, footprint });
             };
             if let Err(error) = track.add(block, rows.clone(), self.unit, windows, ladder, emit)
                 && failure.is_none_or(|first| error.row < first.row)
@@ -628,7 +628,7 @@ impl Track {
         unit: TimeUnit,
         mut windows: Option<(usize, &mut Windows)>,
         mut ladder: Option<&mut Ladder>,
-        mut emit: impl FnMut((usize, RangeBar, Option<Box<Footprint>>)),
+        mut emit: impl FnMut(usize, &RangeBar, Option<Box<Footprint>>),
     ) -> Result<(), RowError> {
         let mut row = rows.start;
         while row < rows.end {
@@ -638,7 +638,7 @@ impl Track {
                 if let Some((rule, windows)) = &mut windows {
                     windows.end(*rule, &bar, block.first_row + row as u64);
                 }
-                emit((row, bar, ladder.as_mut().map(|ladder| ladder.take())));
+                emit(row, &bar, ladder.as_mut().map(|ladder| ladder.take()));
             }
             let mut search = row;
             let bar = match &mut self.forming {
@@ -672,7 +672,7 @@ impl Track {
                 if let Some((rule, windows)) = &mut windows {
                     windows.end(*rule, bar, block.first_row + end as u64);
                 }
-                emit((end - 1, *bar, ladder.as_mut().map(|ladder| ladder.take())));
+                emit(end - 1, bar, ladder.as_mut().map(|ladder| ladder.take()));
                 self.closed += 1;
                 self.forming = None;
             }

@@ -55,7 +55,8 @@ impl Contribution {
     #[must_use]
     pub fn counting(self, ids: Option<(&[i64], &[i64])>, seller: &[i8]) -> Self {
         let Some((first, last)) = ids else { return self };
-        let (trades, sell_trades) = trade_counts(first, last, seller);
+        let count = if first.len() <= FEW_ROWS { trade_counts_of_few } else { trade_counts };
+        let (trades, sell_trades) = count(first, last, seller);
         Self { trades, sell_trades, ..self }
     }
 }
@@ -120,6 +121,30 @@ vectorised! {
     }
 }
 
+/// Rows up to which [`fold_few`] is quicker than [`fold_narrow`].
+pub const FEW_ROWS: usize = 16;
+
+/// As [`fold_narrow`], for few rows: their products of 128 bits take less than to bring vectors together in the end
+/// (28 -> 15 ns for ten rows).
+#[inline]
+#[must_use]
+pub fn fold_few(price: &[i64], quantity: &[i64], seller: &[i8]) -> Contribution {
+    let (mut low, mut high, mut sells) = (i64::MAX, i64::MIN, 0);
+    let (mut volume, mut sell_volume, mut turnover, mut sell_turnover) = (0, 0, 0, 0);
+    for ((&price, &quantity), &seller) in price.iter().zip(quantity).zip(seller) {
+        let product = i128::from(price) * i128::from(quantity);
+        low = low.min(price);
+        high = high.max(price);
+        sells -= i64::from(seller);
+        volume += quantity;
+        sell_volume += quantity & i64::from(seller);
+        turnover += product;
+        sell_turnover += product & i128::from(seller);
+    }
+    let sums = Sums { volume: volume.into(), turnover, sell_volume: sell_volume.into(), sell_turnover };
+    Contribution { high, low, trades: price.len() as u64, sell_trades: sells as u64, sums: Some(sums) }
+}
+
 vectorised! {
     /// Only takes the extremes of prices; all sums are zero.
     pub fn fold_prices(price: &[i64], seller: &[i8]) -> Contribution {
@@ -135,11 +160,17 @@ vectorised! {
     /// Individual trades of some rows, and those whose aggressor sold. Each is below 2^52 and there is at most a block
     /// of them, so these sums cannot overflow.
     pub fn trade_counts(first: &[i64], last: &[i64], seller: &[i8]) -> (u64, u64) {
-        first.iter().zip(last).zip(seller).fold((0, 0), |(all, sold), ((&first, &last), &seller)| {
-            let count = trade_count(first, last);
-            (all + count, sold + (count & i64::from(seller) as u64))
-        })
+        trade_counts_of_few(first, last, seller)
     }
+}
+
+/// As [`trade_counts`], without vectors.
+#[inline]
+fn trade_counts_of_few(first: &[i64], last: &[i64], seller: &[i8]) -> (u64, u64) {
+    first.iter().zip(last).zip(seller).fold((0, 0), |(all, sold), ((&first, &last), &seller)| {
+        let count = trade_count(first, last);
+        (all + count, sold + (count & i64::from(seller) as u64))
+    })
 }
 
 /// A contribution in the making. It does not branch on the side, which is as good as random: half of the branches

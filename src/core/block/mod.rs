@@ -8,7 +8,7 @@ pub mod convert;
 
 use std::ops::Range;
 
-use self::contribution::{Contribution, NO_SELLER, fold_narrow, fold_prices};
+use self::contribution::{Contribution, FEW_ROWS, NO_SELLER, fold_few, fold_narrow, fold_prices};
 use crate::core::error::{Role, RowError, Rule};
 use crate::core::numbers::decimals::Decimals;
 use crate::core::numbers::fixed::NARROW;
@@ -99,7 +99,10 @@ impl Block<'_> {
         let seller = &self.seller.unwrap_or(&NO_SELLER)[rows.clone()];
         let is_narrow = || self.total.is_some() || price.iter().all(|&price| price < NARROW as i64);
         let contribution = match self.quantity {
-            Quantities::Narrow(quantity) if is_narrow() => fold_narrow(price, &quantity[rows.clone()], seller),
+            Quantities::Narrow(quantity) if is_narrow() => {
+                let fold = if rows.len() <= FEW_ROWS { fold_few } else { fold_narrow };
+                fold(price, &quantity[rows.clone()], seller)
+            }
             Quantities::Narrow(_) | Quantities::Wide(_) => Contribution { sums: None, ..fold_prices(price, seller) },
             Quantities::Absent => fold_prices(price, seller),
         };

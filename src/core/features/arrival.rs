@@ -2,7 +2,6 @@
 
 use super::EPS;
 use crate::core::bars::bar::RangeBar;
-use crate::core::numbers::decimals::Decimals;
 
 /// Individual trades per second; their number for a bar without duration.
 #[must_use]
@@ -19,9 +18,8 @@ pub fn intensity(trades: u64, duration_us: i64) -> f64 {
 
 /// Volume per individual trade; 0 without trades.
 #[must_use]
-pub fn volume_per_trade(bar: &RangeBar) -> f64 {
-    let trades = bar.individual_trade_count as f64;
-    if trades > 0.0 { Decimals::OF_QUANTITIES.double(bar.volume()) / trades } else { 0.0 }
+pub fn volume_per_trade(volume: f64, trades: u64) -> f64 {
+    if trades > 0 { volume / trades as f64 } else { 0.0 }
 }
 
 /// Individual trades per input row.

@@ -2,18 +2,11 @@
 
 use super::EPS;
 use crate::core::bars::bar::RangeBar;
-use crate::core::numbers::decimals::Decimals;
+use crate::core::numbers::division::double;
 
 /// Order-flow imbalance `(B - S) / (B + S)` of the volumes; 0 without volume. Easley, López de Prado, O'Hara (2012).
 #[must_use]
-pub fn ofi(bar: &RangeBar) -> f64 {
-    imbalance(bar.buy_volume(), bar.sell_volume())
-}
-
-/// [`ofi`] of raw volumes.
-#[must_use]
-pub fn imbalance(buy_volume: i128, sell_volume: i128) -> f64 {
-    let [buy, sell] = [buy_volume, sell_volume].map(|raw| Decimals::OF_QUANTITIES.double(raw));
+pub fn imbalance(buy: f64, sell: f64) -> f64 {
     if buy + sell > EPS { (buy - sell) / (buy + sell) } else { 0.0 }
 }
 
@@ -36,6 +29,6 @@ pub fn aggression_ratio(bar: &RangeBar) -> f64 {
 /// `(tb - ts) / (tb + ts)` of the raw turnovers; 0 without turnover.
 #[must_use]
 pub fn turnover_imbalance(bar: &RangeBar) -> f64 {
-    let (buy, sell, sum) = (bar.buy_turnover() as f64, bar.sell_turnover() as f64, bar.turnover() as f64);
+    let [buy, sell, sum] = [bar.buy_turnover(), bar.sell_turnover(), bar.turnover()].map(double);
     if sum > EPS { (buy - sell) / sum } else { 0.0 }
 }

@@ -1,30 +1,25 @@
 //! Price impact: what the flow did to the price.
 
 use super::EPS;
-use super::flow::ofi;
-use crate::core::bars::bar::RangeBar;
-use crate::core::numbers::decimals::Decimals;
 
 /// `(close - vwap) / (high - low)`; 0 for a bar without range.
 #[must_use]
-pub fn vwap_close_deviation(bar: &RangeBar) -> f64 {
-    let range = bar.price(bar.high) - bar.price(bar.low);
+pub fn vwap_close_deviation(close: f64, vwap: f64, high: f64, low: f64) -> f64 {
+    let range = high - low;
     // Not above `EPS`: prices of many decimals may differ by less. Those of eight differ by more, or not at all.
-    if range > 0.0 { (bar.price(bar.close) - bar.price(bar.vwap())) / range } else { 0.0 }
+    if range > 0.0 { (close - vwap) / range } else { 0.0 }
 }
 
 /// `|close - open| / volume`; 0 without volume. Amihud (2002).
 #[must_use]
-pub fn price_impact(bar: &RangeBar) -> f64 {
-    let volume = Decimals::OF_QUANTITIES.double(bar.volume());
-    if volume > EPS { (bar.price(bar.close) - bar.price(bar.open)).abs() / volume } else { 0.0 }
+pub fn price_impact(open: f64, close: f64, volume: f64) -> f64 {
+    if volume > EPS { (close - open).abs() / volume } else { 0.0 }
 }
 
 /// `((close - open) / open) / ofi`; 0 in balanced flow. After Kyle (1985).
 #[must_use]
-pub fn kyle_lambda_proxy(bar: &RangeBar) -> f64 {
-    let (open, ofi) = (bar.price(bar.open), ofi(bar));
-    if ofi.abs() > EPS { ((bar.price(bar.close) - open) / open) / ofi } else { 0.0 }
+pub fn kyle_lambda_proxy(open: f64, close: f64, ofi: f64) -> f64 {
+    if ofi.abs() > EPS { ((close - open) / open) / ofi } else { 0.0 }
 }
 
 /// `((last - first) / first) / ofi` of a window; none for one row or in balanced flow. After Kyle (1985).

@@ -9,6 +9,7 @@ use crate::core::bars::bar::RangeBar;
 use crate::core::block::Quantities;
 use crate::core::error::Role;
 use crate::core::numbers::decimals::Decimals;
+use crate::core::numbers::division::quotient;
 use crate::core::trades::sides::Side;
 
 /// Statistics for which the totals of a bar are not enough, because they look at the rows.
@@ -100,11 +101,13 @@ impl Totals {
 
     /// Volume-weighted average price, truncated in raw units; none without volume.
     fn vwap(&self) -> Option<f64> {
-        self.turnover.checked_div(self.volume).map(|raw| self.price_decimals.double(raw))
+        quotient(self.turnover, self.volume).map(|raw| self.price_decimals.double(raw))
     }
 
     fn ofi(&self) -> f64 {
-        flow::imbalance(self.volume - self.sell_volume, self.sell_volume)
+        let [buy, sell] =
+            [self.volume - self.sell_volume, self.sell_volume].map(|raw| Decimals::OF_QUANTITIES.double(raw));
+        flow::imbalance(buy, sell)
     }
 }
 
