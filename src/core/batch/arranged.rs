@@ -45,33 +45,52 @@ impl Arranged {
     ///
     /// If a place is not below the number of trades.
     pub fn arrange(&mut self, trades: &Trades<'_>, places: &[u32]) -> Trades<'_> {
-        Trades {
-            time: put(&mut self.time, trades.time, places),
-            price: self.price.arrange(trades.price, places),
-            quantity: trades.quantity.map(|numbers| self.quantity.arrange(numbers, places)),
-            is_buyer_maker: trades.is_buyer_maker.and_then(|sides| {
-                let sold = self.is_buyer_maker.arrange(sides.sold(), places)?;
-                Some(match sides.known() {
-                    Some(known) => Sides::partly(sold, self.known.arrange(known, places)?),
-                    None => sold.into(),
-                })
-            }),
-            agg_trade_id: trades.agg_trade_id.map(|ids| put(&mut self.agg_trade_id, ids, places)),
-            individual_ids: trades.individual_ids.map(|(first, last)| {
-                (put(&mut self.first_trade_id, first, places), put(&mut self.last_trade_id, last, places))
-            }),
-        }
+        let Self { time, price, quantity, is_buyer_maker, known, agg_trade_id, first_trade_id, last_trade_id } = self;
+        let (time, agg_trade_id, individual_ids) = match (trades.agg_trade_id, trades.individual_ids) {
+            (Some(id), Some((first, last))) => {
+                let to = [&mut *time, agg_trade_id, first_trade_id, last_trade_id];
+                let [time, id, first, last] = put(to, [trades.time, id, first, last], places);
+                (time, Some(id), Some((first, last)))
+            }
+            (Some(id), None) => {
+                let [time, id] = put([&mut *time, agg_trade_id], [trades.time, id], places);
+                (time, Some(id), None)
+            }
+            (None, individual_ids) => {
+                let [time] = put([&mut *time], [trades.time], places);
+                let ids =
+                    individual_ids.map(|(first, last)| put([first_trade_id, last_trade_id], [first, last], places));
+                (time, None, ids.map(|[first, last]| (first, last)))
+            }
+        };
+        let (price, quantity) = match (trades.price, trades.quantity) {
+            (Numbers::F64(from), Some(Numbers::F64(quantities))) => {
+                let [price, quantity] = put([&mut price.f64, &mut quantity.f64], [from, quantities], places);
+                (Numbers::F64(price), Some(Numbers::F64(quantity)))
+            }
+            (from, quantities) => {
+                (price.arrange(from, places), quantities.map(|numbers| quantity.arrange(numbers, places)))
+            }
+        };
+        let is_buyer_maker = trades.is_buyer_maker.and_then(|sides| {
+            let sold = is_buyer_maker.arrange(sides.sold(), places)?;
+            Some(match sides.known() {
+                Some(is_known) => Sides::partly(sold, known.arrange(is_known, places)?),
+                None => sold.into(),
+            })
+        });
+        Trades { time, price, quantity, is_buyer_maker, agg_trade_id, individual_ids }
     }
 }
 
 impl ArrangedNumbers {
     fn arrange(&mut self, numbers: Numbers<'_>, places: &[u32]) -> Numbers<'_> {
         match numbers {
-            Numbers::F64(from) => Numbers::F64(put(&mut self.f64, from, places)),
-            Numbers::F32(from) => Numbers::F32(put(&mut self.f32, from, places)),
-            Numbers::I64(from) => Numbers::I64(put(&mut self.i64, from, places)),
+            Numbers::F64(from) => Numbers::F64(put_one(&mut self.f64, from, places)),
+            Numbers::F32(from) => Numbers::F32(put_one(&mut self.f32, from, places)),
+            Numbers::I64(from) => Numbers::I64(put_one(&mut self.i64, from, places)),
             Numbers::Decimal { mantissa, scale } => {
-                Numbers::Decimal { mantissa: put(&mut self.i128, mantissa, places), scale }
+                Numbers::Decimal { mantissa: put_one(&mut self.i128, mantissa, places), scale }
             }
         }
     }
@@ -82,7 +101,7 @@ impl ArrangedBits {
     fn arrange(&mut self, bits: Bits<'_>, places: &[u32]) -> Option<Bits<'_>> {
         self.from.resize(bits.len(), 0);
         bits.to_masks(&mut self.from);
-        let (eights, rest) = put(&mut self.to, &self.from, places).as_chunks::<8>();
+        let (eights, rest) = put_one(&mut self.to, &self.from, places).as_chunks::<8>();
         self.bytes.clear();
         self.bytes.extend(eights.iter().map(packed));
         if !rest.is_empty() {
@@ -101,13 +120,30 @@ fn packed(masks: &[i8; 8]) -> u8 {
     masks.iter().enumerate().fold(0, |byte, (bit, mask)| byte | (*mask as u8 & 1) << bit)
 }
 
-fn put<'a, T: Copy + Default>(to: &'a mut Vec<T>, from: &[T], places: &[u32]) -> &'a [T] {
-    debug_assert_eq!(from.len(), places.len(), "each row has its place");
-    to.resize(from.len(), T::default());
-    for (&value, &place) in from.iter().zip(places) {
-        to[place as usize] = value;
-    }
+fn put_one<'a, T: Copy + Default>(to: &'a mut Vec<T>, from: &[T], places: &[u32]) -> &'a [T] {
+    let [to] = put([to], [from], places);
     to
+}
+
+/// Puts each row of some columns at its place. Several at once read the places once: arranging seven columns took a third
+/// longer one by one.
+fn put<'a, T: Copy + Default, const N: usize>(
+    to: [&'a mut Vec<T>; N],
+    from: [&[T]; N],
+    places: &[u32],
+) -> [&'a [T]; N] {
+    let rows = places.len();
+    let from = from.map(|from| &from[..rows]);
+    let to = to.map(|to| {
+        to.resize(rows, T::default());
+        &mut to[..]
+    });
+    for (row, &place) in places.iter().enumerate() {
+        for column in 0..N {
+            to[column][place as usize] = from[column][row];
+        }
+    }
+    to.map(|to| &*to)
 }
 
 #[cfg(test)]
