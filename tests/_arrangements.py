@@ -6,8 +6,8 @@ import polars as pl
 
 import rangebar_polars as rb
 
-ROWS = 60_000
-"""Some times the rows that make another thread worth its while."""
+ROWS = 90_000
+"""More than two threads arrange at once, and some times the rows that make another thread worth its while."""
 
 SYMBOLS = [f"SYM{number}" for number in range(7)]
 

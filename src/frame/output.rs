@@ -119,6 +119,21 @@ impl BarColumns {
         }
     }
 
+    /// Whether there are no columns.
+    pub fn is_new(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Adds the rows of other columns of the same kinds, and leaves them without rows.
+    pub fn append(&mut self, other: &mut Self) {
+        self.flush();
+        other.flush();
+        self.lacking_side.append(&mut other.lacking_side);
+        for ((_, cells), (_, more)) in self.columns.iter_mut().zip(&mut other.columns) {
+            cells.append(more);
+        }
+    }
+
     /// Keeps only the first rows.
     pub fn truncate(&mut self, rows: usize) {
         self.flush();
@@ -243,6 +258,24 @@ impl Cells {
             }
             (Self::Levels(cells), Value::Levels) => cells.extend(bars.map(levels)),
             (cells, _) => debug_assert!(matches!(cells, Self::Null), "cells of another column than `{}`", column.name),
+        }
+    }
+
+    /// Adds cells of the same column, and leaves none of them.
+    fn append(&mut self, other: &mut Self) {
+        match (self, other) {
+            (Self::Floats(cells), Self::Floats(more)) => cells.append(more),
+            (Self::Integers(cells), Self::Integers(more)) => cells.append(more),
+            (Self::Counts(cells), Self::Counts(more)) => cells.append(more),
+            (Self::Reasons(cells), Self::Reasons(more)) => cells.append(more),
+            (Self::Rules(cells), Self::Rules(more)) => cells.append(more),
+            (Self::FloatsOrNull(cells), Self::FloatsOrNull(more)) => cells.append(more),
+            (Self::IntegersOrNull(cells), Self::IntegersOrNull(more)) => cells.append(more),
+            (Self::LevelCounts(cells), Self::LevelCounts(more)) => cells.append(more),
+            (Self::Levels(cells), Self::Levels(more)) => cells.append(more),
+            (cells, more) => {
+                debug_assert!(matches!((cells, more), (Self::Null, Self::Null)), "cells of another column")
+            }
         }
     }
 

@@ -23,9 +23,10 @@ use polars::prelude::*;
 
 use super::group_index::{GroupIndex, Mark};
 use super::machine::{Parameters, Pushes};
-use super::machines::Machines;
+use super::machines::{Ended, Machines};
 use super::outbox::Outbox;
 use super::plan::{Plan, RowNaming};
+use super::strides::{Slice, for_strides, slices};
 use super::threads::Threads;
 use super::worker::Run;
 use crate::core::{Arranged, Layout, Reset, Role, RowError, TimeUnit};
@@ -35,24 +36,9 @@ use crate::frame::parameters::window_options;
 use crate::frame::request::Overlap;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
 
-/// Rows that are brought into the order of their groups at once: few enough that they stay within the caches, which
-/// made interleaved groups a third faster.
-const STRIDE_ROWS: usize = 8_192;
-
-/// Rows of groups in runs that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
-const STRIDE_ROWS_IN_RUNS: usize = 16_384;
-
-/// Rows for each thread where there are several: enough to be worth waking it.
-const SHARED_STRIDE_ROWS: usize = 32_768;
-
-/// Rows of a stride for each group that there is, so that runs stay long where groups are many.
-pub(super) const STRIDE_ROWS_OF_GROUP: usize = 64;
-
-/// Rows of a slice of a batch, if it has as many: that is what frames of many short chunks are copied by.
-const LEAST_SLICE_ROWS: usize = 32_768;
-
-/// Rows of a slice at most: what is kept for each of them must not grow with the batch.
-const MOST_SLICE_ROWS: usize = 1 << 20;
+/// Rows that several threads share at once, about: some milliseconds of work for each, so that the slower ones are hardly
+/// waited for.
+const SHARED_ROWS: usize = 1 << 22;
 
 /// The bars of any number of groups over any number of batches.
 pub struct GroupedBars {
@@ -60,7 +46,7 @@ pub struct GroupedBars {
     pub(super) time: TimeColumn,
     pub(super) groups: GroupIndex,
     pub(super) machines: Machines,
-    arranged: Arranged,
+    arranged: Vec<Arranged>,
     threads: Threads,
     /// What the dates of sessions are told by, on the clock of the input.
     sessions: Option<(Reset, TimeUnit)>,
@@ -119,9 +105,9 @@ impl GroupedBars {
         };
         Ok(Self {
             groups: GroupIndex::new(schema.select(plan.by.iter().cloned())?.clear()),
-            threads: Threads::new(&parameters, pushes),
+            threads: Threads::new(pushes),
             machines: Machines::new(parameters, pushes, skip_overlap),
-            arranged: Arranged::default(),
+            arranged: Vec::new(),
             outbox: Outbox::new(&plan),
             plan,
             time,
@@ -142,10 +128,7 @@ impl GroupedBars {
         let mut outbox = std::mem::take(&mut self.outbox);
         let known = outbox.len();
         outbox.begin(batch.height());
-        let result = self.drive(batch, &mut |run, layout, plan| {
-            let start = run.rows.start;
-            outbox.add(plan, run.group, run.closed, |row| layout.row(start + row));
-        });
+        let result = self.drive(batch, &mut Ended::Bars(&mut outbox));
         if result.is_err() {
             outbox.truncate(known);
         }
@@ -173,14 +156,15 @@ impl GroupedBars {
     /// As [`GroupedBars::push`].
     pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
         let mut ids = vec![0; batch.height()];
-        self.drive(batch, &mut |run, layout, _| {
+        let mut number = |run: &mut Run<'_>, layout: &Layout| {
             let mut from = run.rows.start;
             let ends = run.closed.iter().map(|closed| run.rows.start + closed.end()).chain([run.rows.end]);
             for (id, end) in (run.first_bar..).zip(ends) {
                 (from..end).for_each(|row| ids[layout.row(row)] = id);
                 from = end;
             }
-        })?;
+        };
+        self.drive(batch, &mut Ended::Runs(&mut number))?;
         Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
     }
 
@@ -272,10 +256,10 @@ impl GroupedBars {
     }
 
     /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
-    fn drive(&mut self, batch: &DataFrame, visit: &mut Visit<'_>) -> Result<(), FrameError> {
+    fn drive(&mut self, batch: &DataFrame, ended: &mut Ended<'_>) -> Result<(), FrameError> {
         self.begin_push();
         let (threads, begun) = self.threads.begin();
-        let result = self.try_drive(batch, threads, visit);
+        let result = self.try_drive(batch, threads, ended);
         if batch.height() > 0 {
             self.threads.end(begun);
         }
@@ -342,55 +326,55 @@ impl GroupedBars {
         ))
     }
 
-    fn try_drive(&mut self, batch: &DataFrame, threads: usize, visit: &mut Visit<'_>) -> Result<(), FrameError> {
-        for rows in slices(batch, self.plan.names.get(Role::Time)) {
-            self.drive_slice(&batch.slice(rows.start as i64, rows.len()), rows.start, threads, visit)?;
+    fn try_drive(&mut self, batch: &DataFrame, threads: usize, ended: &mut Ended<'_>) -> Result<(), FrameError> {
+        let mut rest = slices(batch, self.plan.names.get(Role::Time)).into_iter().peekable();
+        let most = if threads > 1 { SHARED_ROWS } else { 1 };
+        while rest.peek().is_some() {
+            let (mut slices, mut rows, mut refused) = (Vec::new(), 0, None);
+            while rows < most
+                && refused.is_none()
+                && let Some(next) = rest.next()
+            {
+                rows += next.len();
+                match self.slice(batch, next) {
+                    Ok(slice) => {
+                        rows = if slice.unreadable().is_some() { usize::MAX } else { rows };
+                        slices.push(slice);
+                    }
+                    Err(error) => refused = Some(error),
+                }
+            }
+            self.push_slices(&slices, threads, ended)?;
+            if let Some(error) = refused {
+                return Err(error);
+            }
         }
         Ok(())
     }
 
-    /// Pushes the slice of a batch that begins at a row.
-    fn drive_slice(
-        &mut self,
-        slice: &DataFrame,
-        first: usize,
-        threads: usize,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), FrameError> {
-        let columns = self.read(slice)?;
-        let groups = self.groups.assign(slice)?;
+    /// A slice of a batch.
+    fn slice(&mut self, batch: &DataFrame, rows: Range<usize>) -> Result<Slice, FrameError> {
+        let slice = batch.slice(rows.start as i64, rows.len());
+        let columns = self.read(&slice)?;
+        let groups = self.groups.assign(&slice)?;
         self.check_groups()?;
+        Ok(Slice { first: rows.start, columns, groups })
+    }
+
+    /// Pushes slices of a batch, of which only the last may have a row that cannot be read.
+    fn push_slices(&mut self, slices: &[Slice], threads: usize, ended: &mut Ended<'_>) -> Result<(), FrameError> {
         self.machines.grow(self.groups.len());
-        let unreadable = columns.unreadable();
-        let end = unreadable.map_or(columns.len(), |(row, ..)| row);
-        let stride = if Layout::is_in_runs(&groups[..end]) {
-            // Nothing is arranged. Several threads get all at once.
-            if threads > 1 { end.max(1) } else { STRIDE_ROWS_IN_RUNS }
-        } else {
-            let rows = if threads > 1 { threads * SHARED_STRIDE_ROWS } else { STRIDE_ROWS };
-            rows.max(STRIDE_ROWS_OF_GROUP * self.groups.len())
+        let Self { machines, plan, arranged, groups, .. } = self;
+        let failure = for_strides(slices, groups.len(), threads, arranged, |strides| {
+            machines.push_strides(plan, strides, threads, ended)
+        });
+        let group_of = |row: usize| slices.iter().find_map(|slice| slice.group(row)).unwrap_or_default();
+        let unreadable = || {
+            let (row, column, rule) = slices.last()?.unreadable()?;
+            Some((row, RowError { column, row: self.machines.rows(group_of(row)), rule }))
         };
-        let mut failure = None;
-        if let Some(all) = columns.chunks().next() {
-            let mut starts = (0..end).step_by(stride);
-            while let (None, Some(start)) = (&failure, starts.next()) {
-                let rows = start..end.min(start + stride);
-                let groups = &groups[rows.clone()];
-                let layout = Layout::new(groups, first + start);
-                let trades = all.slice(rows);
-                let trades = match layout.places() {
-                    Some(places) => self.arranged.arrange(&trades, places),
-                    None => trades,
-                };
-                let plan = &self.plan;
-                let visit = &mut |run: &mut Run<'_>| visit(run, &layout, plan);
-                failure = self.machines.push_runs(&trades, groups, &layout, threads, visit);
-            }
-        }
-        let unreadable = unreadable
-            .map(|(row, column, rule)| (first + row, RowError { column, row: self.machines.rows(groups[row]), rule }));
-        match failure.or(unreadable) {
-            Some((row, error)) => Err(self.error(&error, &self.place(row, groups[row - first], error.row))),
+        match failure.or_else(unreadable) {
+            Some((row, error)) => Err(self.error(&error, &self.place(row, group_of(row), error.row))),
             None => Ok(()),
         }
     }
@@ -421,26 +405,4 @@ impl GroupedBars {
             RowNaming::Frames => format!("row {row} of the frame ({})", of_group()),
         }
     }
-}
-
-/// What is done with each run of rows.
-type Visit<'a> = dyn FnMut(&mut Run<'_>, &Layout, &Plan) + 'a;
-
-/// Slices of a batch, one at least, together all of it. They end where chunks of a column end, so that few rows are
-/// copied, but in chunks that are longer than a slice may be.
-fn slices(batch: &DataFrame, column: &str) -> Vec<Range<usize>> {
-    let chunks = batch.column(column).map(|column| column.as_materialized_series().chunk_lengths());
-    let mut slices = Vec::new();
-    let (mut start, mut end) = (0, 0);
-    for rows in chunks.into_iter().flatten() {
-        end += rows;
-        if end - start >= LEAST_SLICE_ROWS {
-            slices.extend((start..end).step_by(MOST_SLICE_ROWS).map(|at| at..end.min(at + MOST_SLICE_ROWS)));
-            start = end;
-        }
-    }
-    if start < end || slices.is_empty() {
-        slices.push(start..end);
-    }
-    slices
 }

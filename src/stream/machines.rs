@@ -19,12 +19,21 @@
 //! is copied, and it cannot be taken back. Where pushes are [`Pushes::Continued`], nothing is ever copied, and a failure
 //! is the end of the stream.
 
+use std::ops::Range;
+
 use polars::prelude::IdxSize;
 
 use super::machine::{Machine, Parameters, Pushes, Terms};
+use super::outbox::Outbox;
+use super::plan::Plan;
+use super::strides::Stride;
 use super::worker::{Run, Worker};
-use crate::core::{BarBuilder, ClosedBar, GroupRun, Layout, RowError, Trade, Trades, shares};
+use crate::core::{BarBuilder, ClosedBar, Layout, RowError, Trade, shares};
 use crate::frame::polars_internals::RAYON;
+
+/// Rows from which on another thread is worth waking: a tenth of a millisecond of work, or more, with windows.
+const ROWS_OF_SHARE: usize = 16_384;
+const ROWS_WITH_WINDOWS_OF_SHARE: usize = 8_192;
 
 /// The machines of all groups.
 ///
@@ -149,44 +158,91 @@ impl Machines {
         self.workers[0].push_trade(&self.terms, group, &mut self.machines[group as usize], trade)
     }
 
-    /// Pushes each run of trades into the machine of its group, on several threads where there are and rows are enough;
-    /// returns the earliest row that fails, of any group.
-    pub fn push_runs(
+    /// Pushes the runs of strides into the machines of their groups, on several threads where there are and rows are
+    /// enough; returns the earliest row that fails, of any group.
+    pub fn push_strides(
         &mut self,
-        trades: &Trades<'_>,
-        groups: &[IdxSize],
-        layout: &Layout,
+        plan: &Plan,
+        strides: &[Stride<'_>],
         threads: usize,
-        visit: &mut dyn FnMut(&mut Run<'_>),
+        ended: &mut Ended<'_>,
     ) -> Option<(usize, RowError)> {
-        let runs = layout.group_runs(groups);
-        let mut shares = shares(&runs, threads);
-        // Where one group has most rows, groups are pushed one after the other, and the windows of each side by side.
-        let rows = |runs: &[GroupRun]| runs.iter().map(|(_, places)| places.len()).sum::<usize>();
-        self.terms.shares_windows = threads > 1 && shares.iter().any(|share| 5 * rows(share) > 3 * trades.len());
-        if self.terms.shares_windows {
-            shares = vec![&runs];
-        }
+        let shares = self.shares(strides, threads);
         while self.workers.len() < shares.len() {
             self.workers.push(Worker::default());
         }
-        let terms = &self.terms;
-        if let [all] = &shares[..] {
-            self.workers[0].push_runs(terms, trades, layout, all, &mut self.machines, 0);
-        } else {
-            let (mut rest, mut first) = (&mut self.machines[..], 0);
-            RAYON.scope(|scope| {
-                for (share, worker) in shares.iter().zip(&mut self.workers) {
-                    // A share's groups are numbered behind those of the share before.
-                    let end = share.last().map_or(first, |(group, _)| *group as usize + 1);
-                    let (machines, behind) = std::mem::take(&mut rest).split_at_mut(end - first);
-                    rest = behind;
-                    scope.spawn(move |_| worker.push_runs(terms, trades, layout, share, machines, first));
-                    first = end;
+        let Self { terms, machines, workers, .. } = self;
+        let (terms, workers) = (&*terms, &mut workers[..shares.len()]);
+        match (&shares[..], &mut *ended) {
+            ([_], Ended::Bars(outbox)) => {
+                workers[0].push_strides((terms, plan), strides, &(0..IdxSize::MAX), machines, Some(outbox));
+            }
+            ([_], Ended::Runs(_)) => {
+                workers[0].push_strides((terms, plan), strides, &(0..IdxSize::MAX), machines, None);
+            }
+            (shares, ended) => {
+                let of_thread = |worker: &mut Worker| ended.share(plan, std::mem::take(&mut worker.outbox));
+                let mut outboxes: Vec<_> = workers.iter_mut().map(of_thread).collect();
+                let mut rest = &mut machines[..];
+                RAYON.scope(|scope| {
+                    for ((groups, worker), outbox) in shares.iter().zip(workers.iter_mut()).zip(&mut outboxes) {
+                        let count = rest.len().min((groups.end - groups.start) as usize);
+                        let (machines, behind) = std::mem::take(&mut rest).split_at_mut(count);
+                        rest = behind;
+                        let outbox = outbox.as_mut();
+                        scope.spawn(move |_| worker.push_strides((terms, plan), strides, groups, machines, outbox));
+                    }
+                });
+                if let Ended::Bars(all) = ended {
+                    for (mut outbox, worker) in outboxes.into_iter().flatten().zip(workers.iter_mut()) {
+                        all.append(&mut outbox);
+                        worker.outbox = outbox;
+                    }
                 }
-            });
+            }
         }
-        let workers = self.workers[..shares.len()].iter_mut();
-        workers.filter_map(|worker| worker.report(visit)).min_by_key(|(row, _)| *row)
+        if let Ended::Runs(visit) = ended {
+            workers.iter_mut().for_each(|worker| worker.report(strides, *visit));
+        }
+        workers.iter().filter_map(|worker| worker.failure()).min_by_key(|(row, _)| *row)
+    }
+
+    /// The groups of each thread. Where one group has most rows, groups are pushed one after the other, and the windows of
+    /// each side by side.
+    fn shares(&mut self, strides: &[Stride<'_>], threads: usize) -> Vec<Range<IdxSize>> {
+        self.terms.shares_windows = false;
+        if threads < 2 {
+            return vec![0..IdxSize::MAX];
+        }
+        let has_windows = !self.terms.parameters.windows.is_empty();
+        let runs = || strides.iter().flat_map(|of| of.runs.iter().map(|(group, places)| (*group, places.len())));
+        let least = if has_windows { ROWS_WITH_WINDOWS_OF_SHARE } else { ROWS_OF_SHARE };
+        let shares = shares(runs(), threads, least);
+        if has_windows {
+            let all: usize = runs().map(|(_, rows)| rows).sum();
+            let own = |of: &Range<IdxSize>| {
+                runs().filter(|(group, _)| of.contains(group)).map(|(_, rows)| rows).sum::<usize>()
+            };
+            self.terms.shares_windows = shares.iter().any(|share| 5 * own(share) > 3 * all);
+        }
+        if self.terms.shares_windows { vec![0..IdxSize::MAX] } else { shares }
+    }
+}
+
+/// What becomes of the bars that are ended.
+pub enum Ended<'a> {
+    /// They are added to an outbox.
+    Bars(&'a mut Outbox),
+    /// Each run of rows is shown with the bars that it ended, and where its rows come from.
+    Runs(&'a mut dyn FnMut(&mut Run<'_>, &Layout)),
+}
+
+impl Ended<'_> {
+    /// An outbox of the share of a thread, if bars are added to one; in the memory of another one without bars.
+    fn share(&self, plan: &Plan, memory: Outbox) -> Option<Outbox> {
+        match self {
+            Self::Bars(outbox) => Some(outbox.share(plan, memory)),
+            Self::Runs(_) => None,
+        }
     }
 }

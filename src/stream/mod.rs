@@ -15,6 +15,7 @@ mod plan;
 mod push_stream;
 mod python;
 mod renko;
+mod strides;
 mod threads;
 mod trade;
 mod worker;

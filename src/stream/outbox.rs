@@ -38,6 +38,30 @@ impl Outbox {
         (self.known, self.expected_rows) = (self.len(), rows);
     }
 
+    /// An outbox for a part of the same batch, in the memory of one without bars.
+    pub fn share(&self, plan: &Plan, memory: Self) -> Self {
+        let mut share = if memory.is_new() { Self::new(plan) } else { memory };
+        share.begin(self.expected_rows);
+        share
+    }
+
+    /// Whether it was never given columns.
+    fn is_new(&self) -> bool {
+        self.columns.is_new()
+    }
+
+    /// Adds the bars of another outbox of the same batch, and leaves it without bars.
+    pub fn append(&mut self, other: &mut Self) {
+        if self.rows.capacity() - self.rows.len() < other.len()
+            && let Some(&row) = other.rows.iter().max()
+        {
+            self.make_room(other.len(), row);
+        }
+        self.groups.append(&mut other.groups);
+        self.rows.append(&mut other.rows);
+        self.columns.append(&mut other.columns);
+    }
+
     /// Adds those of the bars of a group that come out. `row` says which row of the batch is one of the push.
     pub fn add(&mut self, plan: &Plan, group: IdxSize, closed: &mut [ClosedBar], row: impl Fn(usize) -> usize) {
         for closed in closed.chunk_by_mut(|a, b| plan.wants(a) == plan.wants(b)) {

@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::group_index::GroupIndex;
-use super::grouped::STRIDE_ROWS_OF_GROUP;
+use super::strides::ARRANGED_ROWS_OF_GROUP;
 use crate::core::{Arranged, Brick, BrickBuilder, Buffers, Layout, Role, RowError};
 use crate::frame::bricks::{brick_builder, brick_series};
 use crate::frame::{ColumnNames, FrameError, Request, TimeColumn, TradeColumns};
@@ -73,7 +73,7 @@ impl GroupedBricks {
     ///
     /// The first row that breaks a rule, or a column of the wrong dtype; the stream is then to be dropped.
     pub fn push(&mut self, batch: &DataFrame) -> Result<(usize, usize), FrameError> {
-        let stride = STRIDE_ROWS.max(STRIDE_ROWS_OF_GROUP * self.groups.len());
+        let stride = STRIDE_ROWS.max(ARRANGED_ROWS_OF_GROUP * self.groups.len());
         let mut added = 0;
         loop {
             let mut rows = stride.min(batch.height() - added);

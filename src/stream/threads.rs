@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::machine::{Parameters, Pushes};
+use super::machine::Pushes;
 use crate::core::Job;
 use crate::frame::polars_internals::RAYON;
 
 /// Decides for each push.
 ///
-/// Without windows, one thread: a trade then takes so little that waking another one gains nothing. With windows, two
-/// threads took 0.57 s instead of 0.72 for ten million interleaved trades in memory, 0.40 instead of 0.49 for long runs.
 /// Batches that are read meanwhile leave the cores to the threads that decode them, unless the push hardly ever waits
-/// for these: two threads that pushed beside two that decoded took a tenth longer than one.
+/// for these: two threads that pushed beside two that decoded took a tenth longer than one. Whether the rows of a push
+/// are worth more than one thread is decided where they are known ([`Machines`](super::machines::Machines)).
 pub struct Threads {
-    is_worth_it: bool,
     /// Whether batches continue one input.
     is_input: bool,
     waited: Duration,
@@ -24,9 +22,9 @@ pub struct Threads {
 
 impl Threads {
     /// Nothing was pushed yet.
-    pub fn new(parameters: &Parameters, pushes: Pushes) -> Self {
-        let (is_worth_it, is_input) = (!parameters.windows.is_empty(), pushes == Pushes::Continued);
-        Self { is_worth_it, is_input, waited: Duration::ZERO, pushed: Duration::ZERO, idle_since: None }
+    pub fn new(pushes: Pushes) -> Self {
+        let is_input = pushes == Pushes::Continued;
+        Self { is_input, waited: Duration::ZERO, pushed: Duration::ZERO, idle_since: None }
     }
 
     /// Begins a push: the number of threads, at most those of Polars (`POLARS_MAX_THREADS`), and when it began.
@@ -34,7 +32,7 @@ impl Threads {
         let now = Instant::now();
         self.waited += self.idle_since.map_or(Duration::ZERO, |since| now - since);
         let leaves_cores = self.is_input && self.pushed < 4 * self.waited;
-        let threads = if self.is_worth_it && !leaves_cores { RAYON.current_num_threads() } else { 1 };
+        let threads = if leaves_cores { 1 } else { RAYON.current_num_threads() };
         (threads, now)
     }
 

@@ -1,10 +1,13 @@
-//! What one thread pushes: some groups' share of a stride of a batch.
+//! What one thread pushes: the share of some groups in strides of a batch.
 
 use std::ops::Range;
 
 use polars::prelude::IdxSize;
 
 use super::machine::{Machine, Parameters, Pushes, Terms};
+use super::outbox::Outbox;
+use super::plan::Plan;
+use super::strides::Stride;
 use super::threads::side_by_side;
 use crate::core::error::Rule;
 use crate::core::trades::seen_ids::Mark;
@@ -13,9 +16,14 @@ use crate::core::{BarBuilder, Buffers, ClosedBar, GroupRun, Layout, Role, RowErr
 /// Rows of a run from which its windows are shared between threads.
 const SHARED_RUN: usize = 16_384;
 
+/// Rows of a run that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
+const ROWS_AT_ONCE: usize = 16_384;
+
 /// The memory of a thread, and what it made of its share.
 #[derive(Default)]
 pub struct Worker {
+    /// Bars ended by its share, where several have one.
+    pub outbox: Outbox,
     buffers: Buffers,
     copies: Copies,
     pushed: Vec<Pushed>,
@@ -27,8 +35,6 @@ pub struct Worker {
 
 /// Rows of one group that follow each other, and the bars that they ended.
 pub struct Run<'a> {
-    /// The group.
-    pub group: IdxSize,
     /// Places of the rows that were taken, in the layout.
     pub rows: Range<usize>,
     /// Number of the bar that the first row is in, unless that row ends it as an orphan.
@@ -37,9 +43,9 @@ pub struct Run<'a> {
     pub closed: &'a mut [ClosedBar],
 }
 
-/// A run that was pushed: its group, the places taken, the number of its first bar, and where its bars are.
+/// A run that was pushed: its stride, the places taken, the number of its first bar, and where its bars are.
 struct Pushed {
-    group: IdxSize,
+    stride: usize,
     places: Range<usize>,
     first_bar: u64,
     closed: Range<usize>,
@@ -84,40 +90,59 @@ impl Worker {
         }
     }
 
-    /// Pushes runs of a layout into the machines of their groups, of which the first is number `first`. What came of it is
-    /// kept until the next call.
-    pub fn push_runs(
+    /// Pushes the runs of a range of groups into their machines, the first of which is that of the first group, and adds the bars
+    /// to an outbox. Without one, what came of it is kept until the next call.
+    pub fn push_strides(
         &mut self,
-        terms: &Terms,
-        trades: &Trades<'_>,
-        layout: &Layout,
-        runs: &[GroupRun],
+        (terms, plan): (&Terms, &Plan),
+        strides: &[Stride<'_>],
+        groups: &Range<IdxSize>,
         machines: &mut [Machine],
-        first: usize,
+        mut outbox: Option<&mut Outbox>,
     ) {
         self.pushed.clear();
         self.closed.clear();
         self.failure = None;
-        for (group, places) in runs {
-            let machine = &mut machines[*group as usize - first];
-            let rows = trades.slice(places.clone());
-            if let Err((row, error)) = self.push_run(terms, (*group, places.clone()), machine, rows) {
-                let row = layout.row(places.start + row);
-                if self.failure.is_none_or(|(first, _)| row < first) {
-                    self.failure = Some((row, error));
+        for (number, Stride { trades, layout, runs }) in strides.iter().enumerate() {
+            for (group, places) in runs.iter().filter(|(group, _)| groups.contains(group)) {
+                let machine = &mut machines[(group - groups.start) as usize];
+                let at_once = if terms.shares_windows { places.len().max(1) } else { ROWS_AT_ONCE };
+                for start in places.clone().step_by(at_once) {
+                    // What comes behind a row that failed does not matter any more.
+                    if self.failure.is_some_and(|(row, _)| layout.row(start) > row) {
+                        break;
+                    }
+                    let run = (*group, start..places.end.min(start + at_once));
+                    if let Err((row, error)) = self.push_run(terms, number, run, machine, trades) {
+                        self.failure = Some((layout.row(start + row), error));
+                        break;
+                    }
+                    if let Some(outbox) = &mut outbox {
+                        for Pushed { places, closed, .. } in self.pushed.drain(..) {
+                            outbox.add(plan, *group, &mut self.closed[closed], |row| layout.row(places.start + row));
+                        }
+                        self.closed.clear();
+                    }
                 }
+            }
+            if self.failure.is_some() {
+                return;
             }
         }
     }
 
-    /// Shows the runs that were pushed, and returns the earliest row that failed.
-    pub fn report(&mut self, visit: &mut dyn FnMut(&mut Run<'_>)) -> Option<(usize, RowError)> {
-        let Self { pushed, closed, failure, .. } = self;
-        for Pushed { group, places, first_bar, closed: own } in pushed {
-            let (group, first_bar) = (*group, *first_bar);
-            visit(&mut Run { group, rows: places.clone(), first_bar, closed: &mut closed[own.clone()] });
+    /// The earliest row of the share that failed.
+    pub fn failure(&self) -> Option<(usize, RowError)> {
+        self.failure
+    }
+
+    /// Shows the runs that were pushed.
+    pub fn report(&mut self, strides: &[Stride<'_>], visit: &mut dyn FnMut(&mut Run<'_>, &Layout)) {
+        let Self { pushed, closed, .. } = self;
+        for Pushed { stride, places, first_bar, closed: own } in pushed {
+            let mut run = Run { rows: places.clone(), first_bar: *first_bar, closed: &mut closed[own.clone()] };
+            visit(&mut run, &strides[*stride].layout);
         }
-        *failure
     }
 
     /// Pushes one trade and returns the bars ended.
@@ -165,10 +190,12 @@ impl Worker {
     fn push_run(
         &mut self,
         terms: &Terms,
+        stride: usize,
         (group, places): GroupRun,
         machine: &mut Machine,
-        trades: Trades<'_>,
+        trades: &Trades<'_>,
     ) -> Result<(), (usize, RowError)> {
+        let trades = trades.slice(places.clone());
         let mut seen = 0;
         if terms.is_fresh(machine) {
             seen = machine.builder.seen().overlap(&trades);
@@ -194,7 +221,7 @@ impl Worker {
             seen.add(rows.time, ids);
         }
         let (places, closed) = (places.start + seen..places.end, known..self.closed.len());
-        self.pushed.push(Pushed { group, places, first_bar, closed });
+        self.pushed.push(Pushed { stride, places, first_bar, closed });
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-"""Drive equivalence, threads: groups and windows side by side give what they give one after the other."""
+"""Drive equivalence, threads: groups and their windows side by side give what they give one after the other."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ def test_bar_numbers_of_one_large_batch(trades: pl.DataFrame) -> None:
     )
 
 
+@pytest.mark.parametrize("windows", [{}, {"intra": True, "lookback": 50}], ids=["bars", "windows"])
 @pytest.mark.parametrize("bad", [(10, 59_990), (59_990, 10), (30_000,), (59_999,)])
-def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ...]) -> None:
+def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ...], windows: dict[str, Any]) -> None:
     """The first bad row is told, whichever thread finds it, and all threads' groups are as they were."""
-    stream = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    stream = rb.BarStream(50, by="symbol", **windows)
     first, second = trades.head(1_000), trades.slice(1_000)
     stream.push(first)
     before = stream.checkpoint()
@@ -61,7 +62,7 @@ def test_a_push_that_fails_has_not_been(trades: pl.DataFrame, bad: tuple[int, ..
     with pytest.raises(rb.RangeBarError, match=rf"row {earliest - 1_000} of the frame \(row .* of symbol="):
         stream.push(broken)
     assert stream.checkpoint() == before
-    untouched = rb.BarStream(50, by="symbol", intra=True, lookback=50)
+    untouched = rb.BarStream(50, by="symbol", **windows)
     untouched.push(first)
     assert_same_bars(stream.push(second), untouched.push(second))
 
@@ -70,20 +71,30 @@ COUNT = """
 import hashlib
 import polars as pl
 from tests._arrangements import ARRANGEMENTS, arranged
-import rangebar_polars
+import rangebar_polars as rb
+
+def say(what, frame):
+    content = frame.rechunk().write_ipc(None).getvalue()
+    print(what, frame.height, hashlib.sha256(content).hexdigest(), pl.thread_pool_size())
+
 for arrangement in ARRANGEMENTS:
     trades = arranged(arrangement)
-    bars = trades.rangebar.bars(50, by="symbol", intra=True, lookback=50, include_incomplete=True)
-    content = bars.rechunk().write_ipc(None).getvalue()
-    print(arrangement, bars.height, hashlib.sha256(content).hexdigest(), pl.thread_pool_size())
+    for options in ({}, {"intra": True, "lookback": 50}, {"footprint": 0.5}, {"reset": "1d"}):
+        for frame in (trades, pl.concat([*trades.iter_slices(40_000)], rechunk=False)):
+            for rule in (50, rb.Ticks(3)):
+                bars = frame.rangebar.bars(rule, by="symbol", include_incomplete=True, **options)
+                say(arrangement, bars)
+            if not options:
+                say(arrangement, frame.rangebar.with_bar_id(50, by="symbol"))
 """
+RUNS = len(ARRANGEMENTS) * (4 * 2 * 2 + 2)
 
 
 def test_the_number_of_threads_does_not_show() -> None:
     def said(threads: int) -> list[list[str]]:
         out = run_alone(COUNT, POLARS_MAX_THREADS=str(threads))
         lines = [line.split() for line in out.splitlines()]
-        assert len(lines) == len(ARRANGEMENTS)
+        assert len(lines) == RUNS
         assert {line.pop() for line in lines} == {str(threads)}
         return lines
 

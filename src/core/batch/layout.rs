@@ -1,14 +1,11 @@
 //! The order in which the rows of a batch are pushed: unchanged if groups come in long runs, group by group if they
-//! interleave; and how threads share them.
+//! interleave; and how threads share the groups.
 
 use std::ops::Range;
 
 /// Mean length of runs from which on rows are pushed unchanged. A push of a few rows costs as much as moving tens of
 /// rows.
 const UNMOVED_RUN: usize = 32;
-
-/// Rows from which on another thread is worth waking: a tenth of a millisecond of work.
-const ROWS_OF_SHARE: usize = 8_192;
 
 /// Consecutive rows of one group, by their places.
 pub type GroupRun = (u32, Range<usize>);
@@ -92,24 +89,30 @@ impl Layout {
     }
 }
 
-/// Divides runs among at most so many threads: each gets its own groups, with higher numbers than the thread before,
-/// and about as many rows. One thread gets all if a group returns, because the rows of a group depend on those before.
+/// Divides groups among at most so many threads, given their runs: ranges of their numbers, with about as many rows each,
+/// and at least so many. All rows of a group are for one thread, because each depends on those before.
 #[must_use]
-pub fn shares(runs: &[GroupRun], threads: usize) -> Vec<&[GroupRun]> {
-    let rows = runs.last().map_or(0, |(_, places)| places.end);
-    let count = threads.min(rows / ROWS_OF_SHARE);
-    if count < 2 || !runs.is_sorted_by(|(before, _), (group, _)| before < group) {
-        return vec![runs];
+pub fn shares(runs: impl IntoIterator<Item = (u32, usize)>, threads: usize, least_rows: usize) -> Vec<Range<u32>> {
+    let mut groups: Vec<_> = runs.into_iter().collect();
+    let rows: usize = groups.iter().map(|(_, rows)| rows).sum();
+    let count = threads.min(rows / least_rows.max(1));
+    if count < 2 {
+        return vec![0..u32::MAX];
     }
-    let mut rest = runs;
-    let shares = (1..=count).map(|share| {
-        // A run goes to the thread where its middle lies.
-        let end = rest.partition_point(|(_, places)| (places.start + places.end) * count <= 2 * rows * share);
-        let (share, others) = rest.split_at(end);
-        rest = others;
-        share
-    });
-    shares.filter(|share| !share.is_empty()).collect()
+    groups.sort_unstable();
+    let mut starts = vec![0];
+    let (mut before, mut last) = (0, 0);
+    for of_group in groups.chunk_by(|(a, _), (b, _)| a == b) {
+        let own: usize = of_group.iter().map(|(_, rows)| rows).sum();
+        // A group goes to the thread where its middle lies.
+        let share = (2 * before + own) * count / (2 * rows).max(1);
+        if share > last && before > 0 {
+            starts.push(of_group[0].0);
+        }
+        (before, last) = (before + own, share);
+    }
+    let ends = starts.iter().skip(1).copied().chain([u32::MAX]);
+    starts.iter().zip(ends).map(|(&start, end)| start..end).collect()
 }
 
 /// Where each run of equal groups ends; none if there are more than `most`, which soon shows. Looks row by row only
@@ -156,34 +159,33 @@ mod tests {
     }
 
     #[test]
-    fn every_run_is_in_one_share() {
-        let runs = |rows: &[usize]| -> Vec<GroupRun> {
-            let ends = rows.iter().scan(0, |end, rows| {
-                *end += rows;
-                Some(*end)
-            });
-            ends.zip(rows).enumerate().map(|(group, (end, rows))| (3 * group as u32, end - rows..end)).collect()
-        };
+    fn every_group_is_in_one_share() {
+        const LEAST: usize = 1_000;
         for (rows, threads, expected) in [
             (&[][..], 4, 1),
-            (&[ROWS_OF_SHARE], 4, 1),
-            (&[ROWS_OF_SHARE, ROWS_OF_SHARE], 1, 1),
-            (&[ROWS_OF_SHARE, ROWS_OF_SHARE], 4, 2),
-            (&[10 * ROWS_OF_SHARE, 1], 4, 2),
-            (&[1, 10 * ROWS_OF_SHARE], 4, 2),
-            (&[ROWS_OF_SHARE / 10; 100], 4, 4),
+            (&[LEAST], 4, 1),
+            (&[LEAST, LEAST], 1, 1),
+            (&[LEAST, LEAST], 4, 2),
+            (&[10 * LEAST, 1], 4, 2),
+            (&[1, 10 * LEAST], 4, 2),
+            (&[LEAST / 10; 100], 4, 4),
         ] {
-            let runs = runs(rows);
-            let shares = shares(&runs, threads);
-            assert_eq!(shares.concat(), runs);
-            assert_eq!(shares.len(), expected);
-            let most = rows.iter().max().copied().unwrap_or_default();
-            let even = rows.iter().sum::<usize>() / shares.len() + most;
-            assert!(shares.iter().all(|share| share.iter().map(|(_, places)| places.len()).sum::<usize>() <= even));
+            // Each group has two runs; numbers have holes.
+            let runs = rows
+                .iter()
+                .enumerate()
+                .flat_map(|(n, &rows)| [(3 * n as u32, rows / 3), (3 * n as u32, rows - rows / 3)]);
+            let shares = shares(runs, threads, LEAST);
+            assert_eq!(shares.len(), expected, "{rows:?}");
+            assert_eq!((shares[0].start, shares[expected - 1].end), (0, u32::MAX));
+            assert!(shares.is_sorted_by(|a, b| a.end == b.start) && shares.iter().all(|share| !share.is_empty()));
+            let of = |share: &Range<u32>| {
+                let own = rows.iter().enumerate().filter(|(n, _)| share.contains(&(3 * *n as u32)));
+                own.map(|(_, rows)| rows).sum::<usize>()
+            };
+            let even = rows.iter().sum::<usize>() / shares.len() + rows.iter().max().unwrap_or(&0);
+            assert!(shares.iter().all(|share| of(share) <= even), "{rows:?}");
         }
-        let back =
-            [(0, 0..ROWS_OF_SHARE), (1, ROWS_OF_SHARE..2 * ROWS_OF_SHARE), (0, 2 * ROWS_OF_SHARE..3 * ROWS_OF_SHARE)];
-        assert_eq!(shares(&back, 4).len(), 1);
     }
 
     #[test]
