@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from rangebar_polars import _internal
+from rangebar_polars._bars.coded_keys import coded
 from rangebar_polars._bars.forgotten_key import ROWS, ForgottenKey, is_scalar, key_like
 from rangebar_polars._bars.own_checkpoint import BarsKept
 from rangebar_polars._bars.own_columns import OwnColumns
@@ -284,7 +285,7 @@ class _Bars:
         with closing(trades.batches(inputs)) as read:
             stream.push(next(read))  # no rows, but dtypes
             for batch in read:
-                if stream.push(batch) >= enough or not batch.height:
+                if stream.push(*coded(batch, trades.by)) >= enough or not batch.height:
                     yield stream.take()
         yield stream.take()
         if self.include_incomplete:
@@ -305,7 +306,7 @@ class _Bars:
         with closing(trades.batches(inputs)) as read:
             stream.push(next(read))  # no rows, but dtypes
             for batch in read:
-                waiting = stream.push(batch)
+                waiting = stream.push(*coded(batch, trades.by))
                 if may_skip and stream.skipped != skipped:
                     skipped, ended = stream.skipped, stream.take()
                     own.add_unseen(batch, ended, stream.forming())
@@ -420,7 +421,7 @@ def scan_bar_ids(frame: pl.LazyFrame, request: Request, *, name: str, progress: 
         def numbered() -> Generator[pl.DataFrame]:
             with closing(kept.batches(inputs)) as read:
                 for batch in read:
-                    yield batch.with_columns(stream.bar_ids(batch).alias(name))
+                    yield batch.with_columns(stream.bar_ids(*coded(batch, kept.by)).alias(name))
 
         return limited(numbered(), wanted, rest, n_rows)
 

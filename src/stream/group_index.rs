@@ -2,6 +2,7 @@
 
 use polars::prelude::*;
 
+use super::coded_keys::CodedKey;
 use crate::frame::FrameError;
 use crate::frame::error::instant;
 use crate::frame::polars_internals::{Array, View, encode_rows_unordered};
@@ -98,6 +99,15 @@ impl GroupIndex {
     ///
     /// A key column that is missing, of another dtype than before, or that cannot be hashed.
     pub fn assign(&mut self, batch: &DataFrame) -> Result<Vec<IdxSize>, FrameError> {
+        self.assign_coded(batch, &[])
+    }
+
+    /// The same for a batch in which the rows of some key columns are codes.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupIndex::assign`].
+    pub fn assign_coded(&mut self, batch: &DataFrame, coded: &[CodedKey]) -> Result<Vec<IdxSize>, FrameError> {
         let height = batch.height();
         let mut groups = vec![0; height];
         if self.columns.is_empty() {
@@ -105,22 +115,30 @@ impl GroupIndex {
         }
         let keys = batch.select(self.keys.get_column_names_owned())?;
         for (known, new) in self.keys.columns().iter().zip(keys.columns()) {
-            if known.dtype() != new.dtype() {
-                let (name, was, is) = (known.name(), known.dtype(), new.dtype());
+            let dtype = CodedKey::find(coded, new.name()).map_or(new.dtype(), |key| key.values().dtype());
+            if known.dtype() != dtype {
+                let (name, was, is) = (known.name(), known.dtype(), dtype);
                 return Err(FrameError(format!("`{name}` must stay {was:?} throughout the input, got {is:?}")));
             }
         }
         let mut codes = Vec::with_capacity(height);
         for (position, (key, (index, pairs))) in keys.columns().iter().zip(&mut self.columns).enumerate() {
             codes.clear();
-            index.codes(&key.as_materialized_series().rechunk(), &mut codes)?;
+            match CodedKey::find(coded, key.name()) {
+                Some(coded) => {
+                    let mut of_values = Vec::new();
+                    index.codes(&coded.values().rechunk(), &mut of_values)?;
+                    coded.of_rows(key.as_materialized_series(), &of_values, &mut codes)?;
+                }
+                None => index.codes(&key.as_materialized_series().rechunk(), &mut codes)?,
+            }
             if position == 0 {
                 groups.copy_from_slice(&codes);
             } else {
                 join(&mut groups, &codes, pairs);
             }
         }
-        self.remember(&keys, &groups)?;
+        self.remember(&keys, &groups, coded)?;
         Ok(groups)
     }
 
@@ -155,7 +173,7 @@ impl GroupIndex {
     }
 
     /// Keeps the keys of groups that appear for the first time.
-    fn remember(&mut self, keys: &DataFrame, groups: &[IdxSize]) -> Result<(), FrameError> {
+    fn remember(&mut self, keys: &DataFrame, groups: &[IdxSize], coded: &[CodedKey]) -> Result<(), FrameError> {
         let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
         if count <= self.len {
             return Ok(());
@@ -170,10 +188,13 @@ impl GroupIndex {
         let rows = IdxCa::from_vec(PlSmallStr::EMPTY, new);
         // Column by column: the frame's own methods wake up threads, which takes longer than a few keys.
         let columns = self.keys.columns().iter().zip(keys.columns()).map(|(known, new)| {
-            let new = new.take(&rows)?;
-            Ok(appended(known.as_materialized_series(), new.as_materialized_series())?.into_column())
+            let new = match CodedKey::find(coded, new.name()) {
+                Some(coded) => coded.values_of(new.as_materialized_series(), &rows)?,
+                None => new.as_materialized_series().take(&rows)?,
+            };
+            Ok(appended(known.as_materialized_series(), &new)?.into_column())
         });
-        self.keys = DataFrame::new(self.len, columns.collect::<PolarsResult<_>>()?)?;
+        self.keys = DataFrame::new(self.len, columns.collect::<Result<_, FrameError>>()?)?;
         Ok(())
     }
 

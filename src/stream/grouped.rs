@@ -21,6 +21,7 @@ use std::ops::Range;
 
 use polars::prelude::*;
 
+use super::coded_keys::CodedKey;
 use super::group_index::{GroupIndex, Mark};
 use super::machine::{Parameters, Pushes};
 use super::machines::{Ended, Machines};
@@ -125,10 +126,19 @@ impl GroupedBars {
     /// The first row that breaks a rule, or a column of the wrong dtype. The state of a stream of frames is then that
     /// before the push; any other stream is to be dropped.
     pub fn push(&mut self, batch: &DataFrame) -> Result<usize, FrameError> {
+        self.push_coded(batch, &[])
+    }
+
+    /// The same for a batch in which the rows of some key columns are codes.
+    ///
+    /// # Errors
+    ///
+    /// As [`GroupedBars::push`].
+    pub fn push_coded(&mut self, batch: &DataFrame, coded: &[CodedKey]) -> Result<usize, FrameError> {
         let mut outbox = std::mem::take(&mut self.outbox);
         let known = outbox.len();
         outbox.begin(batch.height());
-        let result = self.drive(batch, &mut Ended::Bars(&mut outbox));
+        let result = self.drive(batch, coded, &mut Ended::Bars(&mut outbox));
         if result.is_err() {
             outbox.truncate(known);
         }
@@ -154,7 +164,7 @@ impl GroupedBars {
     /// # Errors
     ///
     /// As [`GroupedBars::push`].
-    pub fn bar_ids(&mut self, batch: &DataFrame) -> Result<Series, FrameError> {
+    pub fn bar_ids(&mut self, batch: &DataFrame, coded: &[CodedKey]) -> Result<Series, FrameError> {
         let mut ids = vec![0; batch.height()];
         let mut number = |run: &mut Run<'_>, layout: &Layout| {
             let mut from = run.rows.start;
@@ -164,7 +174,7 @@ impl GroupedBars {
                 from = end;
             }
         };
-        self.drive(batch, &mut Ended::Runs(&mut number))?;
+        self.drive(batch, coded, &mut Ended::Runs(&mut number))?;
         Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
     }
 
@@ -256,10 +266,10 @@ impl GroupedBars {
     }
 
     /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
-    fn drive(&mut self, batch: &DataFrame, ended: &mut Ended<'_>) -> Result<(), FrameError> {
+    fn drive(&mut self, batch: &DataFrame, coded: &[CodedKey], ended: &mut Ended<'_>) -> Result<(), FrameError> {
         self.begin_push();
         let (threads, begun) = self.threads.begin();
-        let result = self.try_drive(batch, threads, ended);
+        let result = self.try_drive(batch, coded, threads, ended);
         if batch.height() > 0 {
             self.threads.end(begun);
         }
@@ -326,7 +336,13 @@ impl GroupedBars {
         ))
     }
 
-    fn try_drive(&mut self, batch: &DataFrame, threads: usize, ended: &mut Ended<'_>) -> Result<(), FrameError> {
+    fn try_drive(
+        &mut self,
+        batch: &DataFrame,
+        coded: &[CodedKey],
+        threads: usize,
+        ended: &mut Ended<'_>,
+    ) -> Result<(), FrameError> {
         let mut rest = slices(batch, self.plan.names.get(Role::Time)).into_iter().peekable();
         let most = if threads > 1 { SHARED_ROWS } else { 1 };
         while rest.peek().is_some() {
@@ -336,7 +352,7 @@ impl GroupedBars {
                 && let Some(next) = rest.next()
             {
                 rows += next.len();
-                match self.slice(batch, next) {
+                match self.slice(batch, coded, next) {
                     Ok(slice) => {
                         rows = if slice.unreadable().is_some() { usize::MAX } else { rows };
                         slices.push(slice);
@@ -353,10 +369,10 @@ impl GroupedBars {
     }
 
     /// A slice of a batch.
-    fn slice(&mut self, batch: &DataFrame, rows: Range<usize>) -> Result<Slice, FrameError> {
+    fn slice(&mut self, batch: &DataFrame, coded: &[CodedKey], rows: Range<usize>) -> Result<Slice, FrameError> {
         let slice = batch.slice(rows.start as i64, rows.len());
         let columns = self.read(&slice)?;
-        let groups = self.groups.assign(&slice)?;
+        let groups = self.groups.assign_coded(&slice, coded)?;
         self.check_groups()?;
         Ok(Slice { first: rows.start, columns, groups })
     }

@@ -5,6 +5,7 @@
 //! queries and `push_stream` to live ones, which also give it single trades (`trade`).
 
 mod checkpoint;
+mod coded_keys;
 mod gaps;
 mod group_index;
 mod grouped;

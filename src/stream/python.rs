@@ -7,11 +7,19 @@ use pyo3::types::PyBytes;
 use pyo3_polars::{PyDataFrame, PySeries};
 
 use super::checkpoint::Header;
+use super::coded_keys::CodedKey;
 use super::gaps::{GapColumns, GroupedGaps};
 use super::grouped::GroupedBars;
 use super::plan::{Plan, RowNaming};
 use super::renko::GroupedBricks;
-use crate::frame::{Request, inputs, schema};
+use crate::frame::{FrameError, Request, inputs, schema};
+
+/// The name of a key column, codes, and what they stand for.
+type Coded = (String, PySeries, PySeries);
+
+fn coded_keys(coded: Vec<Coded>) -> Result<Vec<CodedKey>, FrameError> {
+    coded.into_iter().map(|(name, codes, values)| CodedKey::new(&name, &codes.0, values.0)).collect()
+}
 
 /// Bars of batches of one input, one state per group.
 #[pyclass(module = "rangebar_polars._internal")]
@@ -49,9 +57,11 @@ impl TradeStream {
         Ok(Self { request, bars })
     }
 
-    /// Adds a batch; returns how many ended bars wait to be taken.
-    fn push(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<usize> {
-        Ok(py.detach(|| self.bars.push(&batch.0))?)
+    /// Adds a batch; returns how many ended bars wait to be taken. The rows of some key columns may be codes: then their
+    /// names come with codes and what these stand for.
+    #[pyo3(signature = (batch, coded=Vec::new()))]
+    fn push(&mut self, py: Python<'_>, batch: PyDataFrame, coded: Vec<Coded>) -> PyResult<usize> {
+        Ok(py.detach(|| self.bars.push_coded(&batch.0, &coded_keys(coded)?))?)
     }
 
     /// Takes the ended bars that wait.
@@ -59,9 +69,10 @@ impl TradeStream {
         Ok(PyDataFrame(py.detach(|| self.bars.take())?))
     }
 
-    /// Adds a batch; returns for each row the number of its bar within its group.
-    fn bar_ids(&mut self, py: Python<'_>, batch: PyDataFrame) -> PyResult<PySeries> {
-        Ok(PySeries(py.detach(|| self.bars.bar_ids(&batch.0))?))
+    /// Adds a batch, likewise; returns for each row the number of its bar within its group.
+    #[pyo3(signature = (batch, coded=Vec::new()))]
+    fn bar_ids(&mut self, py: Python<'_>, batch: PyDataFrame, coded: Vec<Coded>) -> PyResult<PySeries> {
+        Ok(PySeries(py.detach(|| self.bars.bar_ids(&batch.0, &coded_keys(coded)?))?))
     }
 
     /// The bars still forming.
