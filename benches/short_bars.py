@@ -1,7 +1,7 @@
 """
 What a bar costs, where bars are short: `python -m benches.short_bars [--rows N] [--rounds N]`.
 
-Nanoseconds a trade, of wall time and of CPU, trades in memory, the least of the rounds, all cases in turn. Beside them a
+Nanoseconds a trade, of wall time and of CPU, in memory, the least of the rounds, all cases in turn. Beside them a
 loop by numba over doubles, which gives seven arrays: such a loop is what people write who need bars quickly. It checks
 nothing, adds volumes in binary, and knows neither ids nor times.
 

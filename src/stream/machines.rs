@@ -211,21 +211,22 @@ impl Machines {
     /// each side by side.
     fn shares(&mut self, strides: &[Stride<'_>], threads: usize) -> Vec<Range<IdxSize>> {
         self.terms.shares_windows = false;
+        let all = || std::iter::once(0..IdxSize::MAX).collect();
         if threads < 2 {
-            return vec![0..IdxSize::MAX];
+            return all();
         }
         let has_windows = !self.terms.parameters.windows.is_empty();
         let runs = || strides.iter().flat_map(|of| of.runs.iter().map(|(group, places)| (*group, places.len())));
         let least = if has_windows { ROWS_WITH_WINDOWS_OF_SHARE } else { ROWS_OF_SHARE };
         let shares = shares(runs(), threads, least);
         if has_windows {
-            let all: usize = runs().map(|(_, rows)| rows).sum();
+            let rows: usize = runs().map(|(_, rows)| rows).sum();
             let own = |of: &Range<IdxSize>| {
                 runs().filter(|(group, _)| of.contains(group)).map(|(_, rows)| rows).sum::<usize>()
             };
-            self.terms.shares_windows = shares.iter().any(|share| 5 * own(share) > 3 * all);
+            self.terms.shares_windows = shares.iter().any(|share| 5 * own(share) > 3 * rows);
         }
-        if self.terms.shares_windows { vec![0..IdxSize::MAX] } else { shares }
+        if self.terms.shares_windows { all() } else { shares }
     }
 }
 

@@ -18,19 +18,22 @@
 //! [`BarBuilder::roll_back`] with the copy that [`BarBuilder::begin_push`] made. [`BarBuilder::try_extend`] cannot fail:
 //! it takes a trade, or changes nothing. [`BarBuilder::load`] that fails leaves a builder to be dropped.
 
+mod state;
+mod track;
+
 use std::ops::Range;
 
+use self::track::Track;
 use super::bar::{CloseReason, RangeBar};
 use crate::core::block::Block;
 use crate::core::block::contribution::BLOCK_ROWS;
 use crate::core::block::convert::Buffers;
-use crate::core::checkpoint::{CheckpointError, Put, Reader};
 use crate::core::error::RowError;
 use crate::core::footprint::{Footprint, FootprintOptions, Ladder};
 use crate::core::numbers::decimals::Decimals;
 use crate::core::numbers::fixed::Numbers;
 use crate::core::rules::{AnyRule, Breaks, CloseRule};
-use crate::core::time::calendar::{Length, Period, Reset};
+use crate::core::time::calendar::{Length, Period};
 use crate::core::time::clock::TimeUnit;
 use crate::core::trades::bits::Bits;
 use crate::core::trades::columns::Trades;
@@ -43,12 +46,6 @@ use crate::core::windows::{RunAll, WindowOptions, WindowValues, Windows, in_turn
 /// Blocks whose windows are computed together when several threads do it: a few milliseconds of work, and few rows to
 /// hold.
 const BLOCKS_SIDE_BY_SIDE: usize = 64;
-
-/// What stands before a rule's forming bar in a checkpoint: there is none, or one, or one that lacks a side. They never
-/// change.
-const NO_BAR: u8 = 0;
-const BAR: u8 = 1;
-const BAR_LACKING_SIDE: u8 = 2;
 
 /// The approximate maximum of windows that wait to be computed.
 const MOST_WAITING: usize = 4_096;
@@ -114,14 +111,6 @@ pub struct BarBuilder {
     ladders: Vec<Ladder>,
     /// Whether a trade without a side is one whose side is not known, rather than one of an input without sides.
     may_lack_side: bool,
-}
-
-/// One rule and its forming bar.
-#[derive(Debug, Clone, Copy)]
-struct Track {
-    rule: AnyRule,
-    closed: u64,
-    forming: Option<RangeBar>,
 }
 
 impl BarBuilder {
@@ -231,92 +220,6 @@ impl BarBuilder {
     fn copy_from(&mut self, other: &Self) {
         self.tracks.clone_from(&other.tracks);
         (self.period, self.seen) = (other.period, other.seen);
-    }
-
-    /// Writes everything that decides the future, except the parameters.
-    pub fn save(&self, out: &mut Vec<u8>) {
-        self.seen.save(out);
-        if let Some(first) = self.session_start() {
-            out.put(first);
-        }
-        for track in &self.tracks {
-            out.put(track.closed);
-            match &track.forming {
-                None => out.put(NO_BAR),
-                Some(bar) => {
-                    out.put(if bar.lacks_side { BAR_LACKING_SIDE } else { BAR });
-                    bar.save(out);
-                }
-            }
-            track.rule.save(out);
-        }
-        if let Some(windows) = &self.windows {
-            windows.save(forming_rows(&self.tracks), &self.seen, out);
-        }
-        let ladders = self.ladders.iter().zip(&self.tracks).filter(|(_, track)| track.forming.is_some());
-        ladders.for_each(|(ladder, _)| ladder.save(out));
-    }
-
-    /// When the session of the last row began, which is 0 before there is one; none where bars do not end with sessions.
-    /// Which trades a bar and its windows may hold depends on it, and not on the end of the session, unless that has
-    /// come.
-    fn session_start(&self) -> Option<i64> {
-        let reset = self.breaks.reset.filter(|reset| matches!(reset, Reset::Sessions(_)))?;
-        Some(self.seen.last.map_or(0, |(last, _)| reset.period(last, self.unit).first))
-    }
-
-    /// Reads what [`BarBuilder::save`] wrote into a builder with the same parameters.
-    ///
-    /// # Errors
-    ///
-    /// The bytes end too soon, or describe an impossible state, or the session of the last trade began at another
-    /// instant than it begins by the clock's changes that are known now; the builder must then be dropped.
-    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CheckpointError> {
-        self.period = None;
-        self.seen = Seen::load(from)?;
-        if let Some(is) = self.session_start() {
-            let was = from.take()?;
-            if was != is {
-                return Err(CheckpointError::OtherSession { was, is });
-            }
-        }
-        for track in &mut self.tracks {
-            track.closed = from.take()?;
-            if track.closed > self.seen.rows {
-                return Err(CheckpointError::Impossible);
-            }
-            track.forming = None;
-            let code: u8 = from.take()?;
-            if code > if self.may_lack_side { BAR_LACKING_SIDE } else { BAR } {
-                return Err(CheckpointError::Impossible);
-            }
-            if code != NO_BAR {
-                let mut bar = RangeBar::load(from, &self.seen, self.unit, self.price_decimals)?;
-                bar.lacks_side = code == BAR_LACKING_SIDE;
-                track
-                    .rule
-                    .open(bar.open, bar.price_decimals, bar.open_time)
-                    .map_err(|_| CheckpointError::Impossible)?;
-                track.forming = Some(bar);
-            }
-            track.rule.load(from)?;
-        }
-        if let Some(windows) = &mut self.windows {
-            windows.load(from, forming_rows(&self.tracks), &self.seen)?;
-            let mut forming = self.tracks.iter().filter_map(|track| track.forming.as_ref());
-            let are_of_rows = forming.all(|bar| windows.could_hold(bar, self.seen.rows));
-            let have_sides = self.may_lack_side || !windows.lack_side();
-            if !(are_of_rows && have_sides) {
-                return Err(CheckpointError::Impossible);
-            }
-        }
-        for (ladder, track) in self.ladders.iter_mut().zip(&self.tracks) {
-            match &track.forming {
-                Some(bar) => ladder.load(from, bar)?,
-                None => ladder.clear(),
-            }
-        }
-        Ok(())
     }
 
     /// Adds trades and appends the bars that they end to `closed`, ordered by the row that ends them, then by rule.
@@ -599,90 +502,9 @@ fn forming_rows(tracks: &[Track]) -> impl ExactSizeIterator<Item = u64> {
     tracks.iter().map(|track| track.forming.as_ref().map_or(0, |bar| bar.agg_record_count))
 }
 
-impl Track {
-    /// Ends the forming bar, if any, as an orphan.
-    fn end(&mut self, reason: CloseReason) -> Option<RangeBar> {
-        self.rule.start_anew();
-        self.take(reason)
-    }
-
-    /// Ends the forming bar, if any.
-    fn take(&mut self, reason: CloseReason) -> Option<RangeBar> {
-        let mut bar = self.forming.take()?;
-        bar.close_reason = reason;
-        self.closed += 1;
-        Some(bar)
-    }
-
-    /// Whether the forming bar, if any, ends before a trade at a time.
-    fn is_too_late(&self, time: i64) -> bool {
-        self.forming.is_some() && !self.rule.holds(time)
-    }
-
-    /// Adds rows and emits every bar that they close, with its closing row and its footprint; the windows with the number
-    /// of the rule are informed.
-    fn add(
-        &mut self,
-        block: &Block<'_>,
-        rows: Range<usize>,
-        unit: TimeUnit,
-        mut windows: Option<(usize, &mut Windows)>,
-        mut ladder: Option<&mut Ladder>,
-        mut emit: impl FnMut(usize, &RangeBar, Option<Box<Footprint>>),
-    ) -> Result<(), RowError> {
-        let mut row = rows.start;
-        while row < rows.end {
-            if self.is_too_late(block.trades.time[row])
-                && let Some(bar) = self.take(CloseReason::Time)
-            {
-                if let Some((rule, windows)) = &mut windows {
-                    windows.end(*rule, &bar, block.first_row + row as u64);
-                }
-                emit(row, &bar, ladder.as_mut().map(|ladder| ladder.take()));
-            }
-            let mut search = row;
-            let bar = match &mut self.forming {
-                Some(bar) => bar,
-                None => {
-                    let opened = self.rule.open(block.price[row], block.decimals, block.trades.time[row]);
-                    opened.map_err(|broken| block.error(broken.at_open(), row, broken))?;
-                    if let Some((rule, windows)) = &mut windows {
-                        windows.open(*rule, block, row)?;
-                    }
-                    search += usize::from(!self.rule.may_close_at_open());
-                    self.forming.insert(RangeBar::begin(block, row))
-                }
-            };
-            let time = &block.trades.time[..rows.end];
-            let held = if self.rule.holds(time[rows.end - 1]) {
-                rows.end
-            } else {
-                row + time[row..].partition_point(|&time| self.rule.holds(time))
-            };
-            let closing = self.rule.closing_row(bar, block, search..held);
-            let end = closing.map_or(held, |closing| closing + 1);
-            let taken = row..end;
-            let contribution = block.contribution(taken.clone());
-            bar.extend(block, taken.clone(), &contribution, unit)?;
-            if let Some(ladder) = &mut ladder {
-                ladder.add(block, taken);
-            }
-            if closing.is_some() {
-                bar.close_reason = CloseReason::Threshold;
-                if let Some((rule, windows)) = &mut windows {
-                    windows.end(*rule, bar, block.first_row + end as u64);
-                }
-                emit(end - 1, bar, ladder.as_mut().map(|ladder| ladder.take()));
-                self.closed += 1;
-                self.forming = None;
-            }
-            row = end;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod missing_sides;
+#[cfg(test)]
+mod refused;
 #[cfg(test)]
 mod tests;

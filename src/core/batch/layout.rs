@@ -97,7 +97,7 @@ pub fn shares(runs: impl IntoIterator<Item = (u32, usize)>, threads: usize, leas
     let rows: usize = groups.iter().map(|(_, rows)| rows).sum();
     let count = threads.min(rows / least_rows.max(1));
     if count < 2 {
-        return vec![0..u32::MAX];
+        return std::iter::once(0..u32::MAX).collect();
     }
     groups.sort_unstable();
     let mut starts = vec![0];

@@ -1,6 +1,8 @@
 //! Trades without a side among others: what is undefined, what stays, and every route to it.
 
+use super::state::{BAR, BAR_LACKING_SIDE};
 use super::*;
+use crate::core::checkpoint::{CheckpointError, Reader};
 use crate::core::error::Role;
 use crate::core::features::statistic::{Kind, Statistic, Statistics, Values};
 use crate::core::numbers::fixed::Number;
