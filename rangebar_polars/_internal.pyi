@@ -1,6 +1,6 @@
 import datetime as dt
 from decimal import Decimal
-from typing import Self, SupportsIndex, final
+from typing import Any, Self, SupportsIndex, final
 
 import polars as pl
 from typing_extensions import disjoint_base
@@ -23,6 +23,7 @@ __all__ = [
     "check_threshold",
     "count_newlines",
     "period_bounds",
+    "read_entries",
     "request_facts",
     "written_rule",
 ]
@@ -31,6 +32,7 @@ __version__: str
 
 def check_threshold(value: object) -> int: ...
 def count_newlines(text: bytes) -> int: ...
+def read_entries(files: list[str], names: list[tuple[str, bool]]) -> list[tuple[Any, ...] | OSError | None]: ...
 def check_footprint(value: float, price_decimals: int) -> float: ...
 def check_points(value: float, price_decimals: int) -> float: ...
 def check_rule(rule: str, price_decimals: int) -> str: ...

@@ -2,11 +2,13 @@
 //!
 //! Four layers, with dependencies in one direction: [`core`] (bars over slices, standard library only) is used by
 //! `frame` (Polars columns in and out), on which `plugin` (expressions) and `stream` (batches) are built.
-//! `cargo test --no-default-features` builds and tests the core alone.
+//! `cargo test --no-default-features` builds and tests the core alone. Beside them, [`footers`] reads what the files of a
+//! lake say of themselves.
 
 #![deny(missing_docs, rustdoc::broken_intra_doc_links)]
 
 pub mod core;
+pub mod footers;
 #[cfg(feature = "plugin")]
 mod frame;
 #[cfg(feature = "plugin")]
@@ -33,6 +35,9 @@ mod _internal {
 
     #[pymodule_export]
     use crate::frame::digest::Digests;
+
+    #[pymodule_export]
+    use crate::footers::read_entries;
 
     #[pymodule_export]
     use crate::stream::{GapStream, PushStream, RenkoStream, TradeStream};

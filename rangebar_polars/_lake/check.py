@@ -20,7 +20,7 @@ from rangebar_polars._lake.coverage import follows, without_quotes
 from rangebar_polars._lake.footer import Facts, facts_of, read_facts
 from rangebar_polars._lake.known import with_known
 from rangebar_polars._lake.layout import BarsUnit, Layout, TradesUnit, Unit, check_links
-from rangebar_polars._lake.plan import TradesFacts, bars_facts, stale
+from rangebar_polars._lake.plan import TradesFacts, stale
 from rangebar_polars._lake.publish import Written, digest_of, missing_between, note
 from rangebar_polars._lake.schema import ID
 from rangebar_polars._lake.series import Series, defined
@@ -89,9 +89,9 @@ def status(layout: Layout, instruments: Iterable[tuple[str, str]]) -> pl.DataFra
 
 
 def _series_status(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts) -> tuple[Any, ...]:
-    there = [bars_facts(layout, unit) for unit in layout.bars(series.name, venue, symbol)]
-    bars = sum(facts.rows for facts in there if isinstance(facts, Facts))
-    return (series.name, len(there), len(stale(layout, series, venue, symbol, trades)), bars)
+    there = facts_of(layout, layout.bars(series.name, venue, symbol))
+    bars = sum(facts.rows for facts in there.values() if isinstance(facts, Facts))
+    return (series.name, len(there), len(stale(layout, series, venue, symbol, trades, bars=there)), bars)
 
 
 def gaps(layout: Layout, instruments: Iterable[tuple[str, str]], silence: str | None = None) -> pl.DataFrame:

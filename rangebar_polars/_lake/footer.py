@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import polars as pl
 
+from rangebar_polars import _internal
 from rangebar_polars._common.messages import cut, shown_path
-from rangebar_polars._lake.entries import Entries
 from rangebar_polars._lake.layout import Layout, TradesUnit, Unit, check_links
 from rangebar_polars.exceptions import LakeFileError
 
@@ -22,8 +23,14 @@ __all__ = ["FORMAT", "DamagedFileError", "Facts", "clock", "facts_of", "read_fac
 FORMAT: Final = 1
 """The version of files and footers."""
 
+_FORMAT: Final = str(FORMAT)
 _PREFIX: Final = "rangebar."
-_TEXTS: Final = ("key", "kind", "digest", "params", "previous", "checkpoint")
+_TEXTS: Final = ("key", "kind", "digest", "params", "previous", "checkpoint", "format")
+
+_AT_ONCE: Final = 1_000
+"""Footers that are read at a time: several threads read them, and little is held."""
+
+_Unit = TypeVar("_Unit", bound=Unit)
 
 
 class DamagedFileError(LakeFileError):
@@ -78,29 +85,9 @@ class Facts(NamedTuple):
         entries[f"{_PREFIX}format"] = FORMAT
         return {name: value if isinstance(value, str) else json.dumps(value) for name, value in entries.items()}
 
-    @classmethod
-    def from_metadata(cls, file: str, metadata: Mapping[str, str]) -> Facts:
-        """From a footer; an error if it is none of a lake."""
-        given = metadata.get(f"{_PREFIX}format")
-        if given is None:
-            msg = f"{shown_path(file)} was not written by a lake: move it elsewhere, and add its trades with `lake.add`"
-            raise LakeFileError(msg)
-        if given != str(FORMAT):
-            msg = f"{shown_path(file)} has format {cut(given)}, this version knows {FORMAT}: update it"
-            raise LakeFileError(msg)
-        try:
-            facts = cls._make(metadata[entry] if is_text else _value(metadata[entry]) for entry, is_text in _ENTRIES)
-            _check(facts)
-        except (KeyError, ValueError, TypeError) as error:
-            msg = f"the footer of {shown_path(file)} is not as a lake writes it ({error}): {_remedy(file)}"
-            raise DamagedFileError(msg) from error
-        return facts
 
-
-_ENTRIES: Final = [(f"{_PREFIX}{name}", name in _TEXTS) for name in Facts._fields]
-"""The names of our entries, and which are texts rather than JSON."""
-
-_OURS: Final = Entries([*(entry for entry, _ in _ENTRIES), f"{_PREFIX}format"])
+_NAMES: Final = [(f"{_PREFIX}{name}", name not in _TEXTS) for name in (*Facts._fields, "format")]
+"""The names of our entries, and which are values in JSON."""
 
 
 def read_facts(layout: Layout, unit: Unit, *, whole: bool = False) -> Facts:
@@ -109,14 +96,39 @@ def read_facts(layout: Layout, unit: Unit, *, whole: bool = False) -> Facts:
 
     Unless the `whole` footer is to be read, only our entries are, which is much faster.
     """
-    key = unit.key
-    file = f"{layout.root}/{key}"
-    with _damage(file):
-        # Also if all is to be read: Polars would wait for ever for a pipe that stands in the place of a file.
-        ours = _OURS.read(file)
-        metadata = pl.read_parquet_metadata(file) if whole or ours is None else ours
-    facts = Facts.from_metadata(file, metadata)
-    if facts.key != key:
+    file = f"{layout.root}/{unit.key}"
+    (read,) = _internal.read_entries([file], _NAMES)
+    return _facts(layout, unit, file, read, whole=whole)
+
+
+def facts_of(layout: Layout, units: Iterable[_Unit]) -> dict[_Unit, Facts | LakeFileError]:
+    """The footers of units, or why there is none; units without a file are left out."""
+    found: dict[_Unit, Facts | LakeFileError] = {}
+    rest = iter(units)
+    while some := [*islice(rest, _AT_ONCE)]:
+        files = [f"{layout.root}/{unit.key}" for unit in some]
+        for unit, file, read in zip(some, files, _internal.read_entries(files, _NAMES), strict=True):
+            try:
+                found[unit] = _facts(layout, unit, file, read)
+            except FileNotFoundError:
+                continue
+            except LakeFileError as error:
+                found[unit] = error
+    return found
+
+
+def _facts(
+    layout: Layout, unit: Unit, file: str, read: tuple[Any, ...] | OSError | None, *, whole: bool = False
+) -> Facts:
+    """The facts of a unit, of which our entries were read; if they are not as expected, Polars reads them again."""
+    if whole or not isinstance(read, tuple) or read[-1] != _FORMAT:
+        read = _by_polars(file, read)
+    facts = Facts._make(read[:-1])
+    try:
+        _check(facts)
+    except (ValueError, TypeError) as error:
+        raise _altered(file, error) from error
+    if f"{layout.root}/{facts.key}" != file:
         msg = f"{shown_path(file)} is a copy of {cut(facts.key, 200)}: {_remedy(file)}"
         raise DamagedFileError(msg)
     if isinstance(unit, TradesUnit) and facts.params != clock(layout):
@@ -125,17 +137,24 @@ def read_facts(layout: Layout, unit: Unit, *, whole: bool = False) -> Facts:
     return facts
 
 
-def facts_of(layout: Layout, units: Iterable[TradesUnit]) -> dict[TradesUnit, Facts | LakeFileError]:
-    """The footers of units, or why there is none; units without a file are left out."""
-    found: dict[TradesUnit, Facts | LakeFileError] = {}
-    for unit in units:
-        try:
-            found[unit] = read_facts(layout, unit)
-        except FileNotFoundError:
-            continue
-        except LakeFileError as error:
-            found[unit] = error
-    return found
+def _by_polars(file: str, read: object) -> tuple[Any, ...]:
+    """Our entries as Polars reads a footer, which may have been tried already; an error if it is none of a lake."""
+    with _damage(file):
+        # Also if Polars is to read it in any case: it would wait for ever for a pipe in the place of a file.
+        if isinstance(read, OSError):
+            raise read
+        metadata = pl.read_parquet_metadata(file)
+    given = metadata.get(f"{_PREFIX}format")
+    if given is None:
+        msg = f"{shown_path(file)} was not written by a lake: move it elsewhere, and add its trades with `lake.add`"
+        raise LakeFileError(msg)
+    if given != _FORMAT:
+        msg = f"{shown_path(file)} has format {cut(given)}, this version knows {FORMAT}: update it"
+        raise LakeFileError(msg)
+    try:
+        return tuple(json.loads(metadata[name]) if is_value else metadata[name] for name, is_value in _NAMES)
+    except (KeyError, ValueError) as error:
+        raise _altered(file, error) from error
 
 
 def read_whole(file: Path) -> pl.DataFrame:
@@ -187,13 +206,9 @@ def _check(facts: Facts) -> None:
         raise ValueError("a missing id is no number")
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  (whatever JSON says)
-    """A number, a list or nothing; most are short, and asked for often."""
-    if text == "null":
-        return None
-    if text == "[]":
-        return []
-    return int(text) if text.isdigit() else json.loads(text)
+def _altered(file: str, error: Exception) -> DamagedFileError:
+    msg = f"the footer of {shown_path(file)} is not as a lake writes it ({error}): {_remedy(file)}"
+    return DamagedFileError(msg)
 
 
 def _remedy(file: str) -> str:

@@ -27,7 +27,7 @@ from rangebar_polars._lake.layout import BarsUnit, TradesUnit, check_key
 from rangebar_polars._lake.lock import locked
 from rangebar_polars._lake.opened import OpenedLake
 from rangebar_polars._lake.periods import name_at, names_of_day, periods_of
-from rangebar_polars._lake.plan import bars_facts, stale
+from rangebar_polars._lake.plan import stale
 from rangebar_polars._lake.series import Series, define, defined, keep_versions
 from rangebar_polars._lake.when import When, instant_before, time_range
 from rangebar_polars.exceptions import LakeFileError, RangeBarError, RangeBarWarning
@@ -231,7 +231,8 @@ class LakeBars(OpenedLake):
             last_day = self._layout.newest(*instrument)
             newest = "" if last_day is None else self._newest_period(last_day, wanted)
             units = [u for u in self._layout.bars(series, *instrument) if earliest <= u.period <= final]
-            found += [unit for unit in units if self._is_of(wanted, unit)]
+            there = facts_of(self._layout, units)
+            found += [unit for unit in units if _is_of(wanted, unit, there.get(unit))]
             forming |= {unit for unit in units if unit.period >= newest}
             # Periods that stand alone need no look at the others.
             looked_at = [day for day in days if wanted.in_turn or _is_of_any(day, reset, earliest, final)]
@@ -282,18 +283,18 @@ class LakeBars(OpenedLake):
         names = [period.name for period in periods]
         return (names[-1] if isinstance(facts.get(day), Facts) else names[0]) if names else ""
 
-    def _is_of(self, series: Series, unit: BarsUnit) -> bool:
-        """Whether there are bars of a unit; an error if they are not what the series says."""
-        facts = bars_facts(self._layout, unit, spoiled="error")
-        if isinstance(facts, LakeFileError):
-            raise facts
-        if facts is not None and facts.params != series.params:
-            msg = (
-                f"the bars of {shown(unit.symbol)} in {unit.period} were built with other parameters than those of "
-                f"{series!r}: build them again with `lake.build({series.name!r})`"
-            )
-            raise RangeBarError(msg)
-        return facts is not None
+
+def _is_of(series: Series, unit: BarsUnit, facts: Facts | LakeFileError | None) -> bool:
+    """Whether there are bars of a unit; an error if they are not what the series says."""
+    if isinstance(facts, LakeFileError):
+        raise facts
+    if facts is not None and facts.params != series.params:
+        msg = (
+            f"the bars of {shown(unit.symbol)} in {unit.period} were built with other parameters than those of "
+            f"{series!r}: build them again with `lake.build({series.name!r})`"
+        )
+        raise RangeBarError(msg)
+    return facts is not None
 
 
 def _is_of_any(day: TradesUnit, reset: str | dict[str, Any] | None, earliest: str, final: str) -> bool:

@@ -39,7 +39,7 @@ class TradesUnit(NamedTuple):
     @property
     def key(self) -> str:
         """The name of its file in the lake."""
-        return f"trades/venue={_quoted(self.venue)}/symbol={_quoted(self.symbol)}/date={self.date}/{_TRADES_FILE}"
+        return f"{_folder(self.venue, self.symbol)}/date={self.date.isoformat()}/{_TRADES_FILE}"
 
 
 class BarsUnit(NamedTuple):
@@ -77,6 +77,10 @@ class Layout:
         """The file of a unit."""
         return Path(f"{self.root}/{unit.key}")
 
+    def has(self, unit: Unit) -> bool:
+        """Whether the file of a unit is there."""
+        return os.path.exists(f"{self.root}/{unit.key}")  # noqa: PTH110  (`Path` is slow, and units are many)
+
     def series_file(self, name: str) -> Path:
         """The file that defines a series."""
         return self.root / "series" / f"{_quoted(name)}.toml"
@@ -99,7 +103,7 @@ class Layout:
         self, venue: str, symbol: str, start: dt.date | None = None, end: dt.date | None = None
     ) -> list[TradesUnit]:
         """The units of a symbol from one day up to another, which is included; the file of one may be absent."""
-        folder = f"{self.root}/trades/venue={_quoted(venue)}/symbol={_quoted(symbol)}"
+        folder = f"{self.root}/{_folder(venue, symbol)}"
         if start is not None and end is not None and (end - start).days < _FEW_DAYS:
             days = (start + dt.timedelta(days=days) for days in range((end - start).days + 1))
             return [TradesUnit(venue, symbol, day) for day in days]
@@ -112,14 +116,13 @@ class Layout:
 
     def newest(self, venue: str, symbol: str) -> TradesUnit | None:
         """The last day that there is."""
-        return next((unit for unit in reversed(self.trades(venue, symbol)) if self.file(unit).exists()), None)
+        return next((unit for unit in reversed(self.trades(venue, symbol)) if self.has(unit)), None)
 
     def bars(self, series: str, venue: str, symbol: str) -> list[BarsUnit]:
-        """The units of bars that there are."""
+        """The units of bars of a symbol; the file of one may be absent."""
         folder = self.root / "bars" / f"series={_quoted(series)}" / f"venue={_quoted(venue)}"
         periods = _values(folder / f"symbol={_quoted(symbol)}", "period")
-        units = (BarsUnit(series, venue, symbol, period) for period in periods)
-        return [unit for unit in units if self.file(unit).exists()]
+        return [BarsUnit(series, venue, symbol, period) for period in periods]
 
     def files(self) -> Iterator[tuple[Path, Unit | OSError | None]]:
         """
@@ -210,6 +213,12 @@ def _is_text(value: str) -> bool:
 def _quoted(value: str) -> str:
     """A value as the name of a folder; programs that read such folders take it back."""
     return quote(value, safe="").replace("~", "%7E") if value.strip(".") else value.replace(".", "%2E")
+
+
+@lru_cache(maxsize=4_096)
+def _folder(venue: str, symbol: str) -> str:
+    """The folder of the trades of a symbol, by its name in the lake."""
+    return f"trades/venue={_quoted(venue)}/symbol={_quoted(symbol)}"
 
 
 def _unit_of(key: str) -> Unit | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from rangebar_polars._lake.footer import DamagedFileError, Facts, facts_of, read_facts
 from rangebar_polars._lake.layout import BarsUnit, Layout, TradesUnit
@@ -15,6 +14,7 @@ from rangebar_polars.exceptions import LakeFileError
 __all__ = ["Task", "bars_facts", "chains", "is_current", "stale"]
 
 TradesFacts = Mapping[TradesUnit, Facts | LakeFileError]
+BarsFacts = Mapping[BarsUnit, Facts | LakeFileError]
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ def _tasks(layout: Layout, series: Series, venue: str, symbol: str, trades: Trad
         period.name: _task(BarsUnit(series.name, venue, symbol, period.name), trades, of, period)
         for period, of in periods.items()
     }
-    there = {unit.period: Task(unit, {}) for unit in layout.bars(series.name, venue, symbol)}
-    return [task for _, task in sorted((there | wanted).items())]
+    others = [unit for unit in layout.bars(series.name, venue, symbol) if unit.period not in wanted]
+    too_many = {unit.period: Task(unit, {}) for unit in others if layout.has(unit)}
+    return [task for _, task in sorted((too_many | wanted).items())]
 
 
 def _task(unit: BarsUnit, trades: TradesFacts, days: Iterable[TradesUnit], period: Period) -> Task:
@@ -70,17 +71,31 @@ def _task(unit: BarsUnit, trades: TradesFacts, days: Iterable[TradesUnit], perio
     return Task(unit, there, error, period.bounds)
 
 
-def stale(layout: Layout, series: Series, venue: str, symbol: str, trades: TradesFacts | None = None) -> list[Task]:
+def stale(
+    layout: Layout,
+    series: Series,
+    venue: str,
+    symbol: str,
+    trades: TradesFacts | None = None,
+    *,
+    bars: BarsFacts | None = None,
+) -> list[Task]:
     """
     The units of a symbol that a build would build, as far as can be told before it.
 
-    Without a reset, those that follow a stale one may come out as they are.
+    Without a reset, those that follow a stale one may come out as they are. Footers that are given are not read again.
     """
+    of_symbol = [*chains(layout, series, venue, symbol, trades)]
+    if bars is None:
+        # Of no trades, or of some that cannot be read, bars are stale whatever they say.
+        bars = facts_of(
+            layout, [task.unit for chain in of_symbol for task in chain if task.trades and task.error is None]
+        )
     found: list[Task] = []
-    for chain in chains(layout, series, venue, symbol, trades):
+    for chain in of_symbol:
         before: Facts | None = None
         for position, task in enumerate(chain):
-            there = bars_facts(layout, task.unit)
+            there = bars.get(task.unit)
             if isinstance(there, Facts) and is_current(there, series, task, before):
                 before = there
                 continue
@@ -89,20 +104,16 @@ def stale(layout: Layout, series: Series, venue: str, symbol: str, trades: Trade
     return found
 
 
-def bars_facts(
-    layout: Layout, unit: BarsUnit, *, spoiled: Literal["absent", "error"] = "absent"
-) -> Facts | LakeFileError | None:
+def bars_facts(layout: Layout, unit: BarsUnit) -> Facts | LakeFileError | None:
     """
-    What the file of a unit says; none if it is not there, an error if no lake or another version has written it.
+    What the file of a unit says; an error if no lake or another version has written it.
 
-    A spoiled file is as if it were not there, for a build, or an error, for a reader.
+    None if it is not there, or is spoiled: a build writes it anew.
     """
     try:
         return read_facts(layout, unit)
-    except FileNotFoundError:
+    except (FileNotFoundError, DamagedFileError):
         return None
-    except DamagedFileError as error:
-        return None if spoiled == "absent" else error
     except LakeFileError as error:
         return error
 

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, cast
 
 from rangebar_polars._bars.feature_sets import as_feature_sets
@@ -87,7 +88,7 @@ class Series:
         """Whether a period needs what the one before leaves: a state, or the last bars, which windows over bars see."""
         return self.goes_on or self.own.lookback_bars > 0
 
-    @property
+    @cached_property
     def params(self) -> str:
         """What was asked for, as canonical JSON: bars of other parameters are stale."""
         asked, defaults = self.request.to_dict(), _defaults()
