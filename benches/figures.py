@@ -51,6 +51,9 @@ KEYS = 300
 CALLS = 10_000
 """Trades that are pushed one by one."""
 
+CLOSING_CALLS = 1_000
+"""Trades that are pushed one by one, and each close a bar."""
+
 GROUPS = 2_000
 """Symbols of a large checkpoint."""
 
@@ -114,6 +117,7 @@ def main() -> None:
         _windows(small, rows // 5)
         _continuing(small, rows // 5)
         _live()
+        _closing()
         _checkpoints()
         _memory([(small, rows // 5), (large, rows)], Path(folder) / "bars.parquet")
     _imports()
@@ -201,6 +205,19 @@ def _live() -> None:
         print(f"push_trade, {name}: {ours / CALLS * 1e9:.0f} ns a call, an empty function {floor / CALLS * 1e9:.0f} ns")
 
 
+def _closing() -> None:
+    for name, keys in ((f"{KEYS} keys in turn", KEYS), ("no key", 0)):
+        opening, calls = still_trades(keys, CLOSING_CALLS)
+        taken = {}
+        for form in ({}, {"as_rows": True}):
+            streams = [closing_stream(keys) for _ in range(PAIRS)]
+            for stream in streams:
+                push_trades(stream.push_trade, opening)
+            pushes = [partial(push_trades, partial(stream.push_trade, **form), calls) for stream in streams]
+            taken[bool(form)] = statistics.median(_seconds(push) for push in pushes) / CLOSING_CALLS * 1e6
+        print(f"push_trade that closes, {name}: a frame {taken[False]:.1f} us, a row {taken[True]:.2f} us")
+
+
 def _checkpoints() -> None:
     for groups, times in ((1, 1_000), (GROUPS, 10)):
         stream = open_stream(still_trades(groups, 0)[0])
@@ -252,10 +269,24 @@ def open_stream(opening: list[Trade]) -> rb.BarStream:
     return stream
 
 
+def closing_stream(keys: int) -> rb.BarStream:
+    """A stream of which every trade closes a bar."""
+    return rb.BarStream(rb.Ticks(1), by="symbol" if keys else None, time_unit="us")
+
+
 def push_trades(push: Callable[..., object], trades: Iterable[Trade]) -> None:
     """Push trades one by one."""
     for trade in trades:
         push(*trade)
+
+
+def refused_by(push: Callable[..., object], trade: Iterable[object]) -> bool:
+    """Whether a trade is refused."""
+    try:
+        push(*trade)
+    except rb.RangeBarError:
+        return True
+    return False
 
 
 def nothing(*_: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ import rangebar_polars as rb
 from .conftest import ROWS
 from .figures import (
     CALLS,
+    CLOSING_CALLS,
     FRAME_ROWS,
     GROUPS,
     KEYS,
@@ -22,10 +24,12 @@ from .figures import (
     SILENCE,
     THRESHOLDS,
     Trade,
+    closing_stream,
     nothing,
     open_stream,
     push_frames,
     push_trades,
+    refused_by,
     still_trades,
     write_year,
 )
@@ -71,6 +75,7 @@ def _the_answer_is_right(one_symbol: Path, year: Path, trades: pl.DataFrame, fra
     pushes_are_the_whole(trades, frames)
     for keys in (KEYS, 0):
         single_trades_close_no_bar_and_are_in_one(*still_trades(keys, CALLS))
+    single_trades_close_a_bar_each(*still_trades(KEYS, CLOSING_CALLS))
     for groups in (1, GROUPS):
         a_restored_stream_is_the_stream(open_stream(still_trades(groups, 0)[0]))
     a_month_is_that_of_the_year(year)
@@ -98,6 +103,14 @@ def single_trades_close_no_bar_and_are_in_one(opening: list[Trade], calls: list[
     forming = feed.pending()
     assert forming.height == len(opening)
     assert forming["agg_record_count"].sum() == len(opening) + CALLS
+
+
+def single_trades_close_a_bar_each(opening: list[Trade], calls: list[Trade]) -> None:
+    of_rows, of_frames = closing_stream(KEYS), closing_stream(KEYS)
+    for trade in (*opening, *calls[:100]):
+        bars = of_frames.push_trade(*trade)
+        assert bars is not None
+        assert of_rows.push_trade(*trade, as_rows=True) == bars.rows()
 
 
 def a_restored_stream_is_the_stream(stream: rb.BarStream) -> None:
@@ -155,6 +168,30 @@ def test_push_trade_floor(benchmark: BenchmarkFixture, calls: tuple[list[Trade],
     """As many calls of a function that does nothing."""
     _, more = calls
     benchmark(lambda: push_trades(nothing, more))
+
+
+@pytest.mark.benchmark(group="push_trade that closes")
+@pytest.mark.parametrize("form", [{}, {"as_rows": True}], ids=["frame", "rows"])
+@pytest.mark.parametrize("keys", [KEYS, 0], ids=[f"{KEYS} keys", "no key"])
+def test_closing_trade(benchmark: BenchmarkFixture, keys: int, form: dict[str, bool]) -> None:
+    """A thousand calls that each close a bar; one is to take at most 25 us as a frame, and 3 us as a row."""
+    opening, more = still_trades(keys, CLOSING_CALLS)
+
+    def new_stream() -> tuple[tuple[Callable[..., object], list[Trade]], dict[str, object]]:
+        stream = closing_stream(keys)
+        push_trades(stream.push_trade, opening)
+        return (partial(stream.push_trade, **form), more), {}
+
+    benchmark.pedantic(push_trades, setup=new_stream, rounds=ROUNDS, warmup_rounds=3)
+
+
+@pytest.mark.benchmark(group="push_trade that closes")
+def test_refused_trade(benchmark: BenchmarkFixture) -> None:
+    """As many calls that are refused."""
+    opening, more = still_trades(KEYS, CLOSING_CALLS)
+    stream = open_stream(opening)
+    refused = [(time, -1.0, *rest) for time, _, *rest in more]
+    benchmark(lambda: [refused_by(stream.push_trade, trade) for trade in refused])
 
 
 @pytest.mark.benchmark(group="checkpoint")

@@ -27,6 +27,7 @@ from rangebar_polars._bars.gaps import gaps
 from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
 from rangebar_polars._bars.lookback import Bars
 from rangebar_polars._bars.renko import renko
+from rangebar_polars._bars.rows import BarRow
 from rangebar_polars._bars.rules import Cusum, HighLow, Range
 from rangebar_polars._bars.side_rules import Imbalance, Runs
 from rangebar_polars._bars.sinks import read_state, sink_bars
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddReport",
+    "BarRow",
     "BarState",
     "BarStream",
     "Bars",

@@ -1,9 +1,11 @@
 import datetime as dt
 from decimal import Decimal
-from typing import Any, Self, SupportsIndex, final
+from typing import Any, Literal, Self, SupportsIndex, final, overload
 
 import polars as pl
 from typing_extensions import disjoint_base
+
+from rangebar_polars._bars.rows import BarRow
 
 __all__ = [
     "Digests",
@@ -21,6 +23,7 @@ __all__ = [
     "check_reset",
     "check_rule",
     "check_threshold",
+    "checkpoint_request",
     "count_newlines",
     "period_bounds",
     "read_entries",
@@ -30,6 +33,7 @@ __all__ = [
 
 __version__: str
 
+def checkpoint_request(data: bytes) -> str: ...
 def check_threshold(value: object) -> int: ...
 def count_newlines(text: bytes) -> int: ...
 def read_entries(files: list[str], names: list[tuple[str, bool]]) -> list[tuple[Any, ...] | OSError | None]: ...
@@ -77,17 +81,19 @@ class PushStream:
     def _push(
         self,
         parts: list[str],
-        columns: list[pl.Series],
+        frame: pl.DataFrame,
+        columns: list[str],
         may_be_none: bool,
-        done: list[tuple[int, bool, pl.DataFrame | None]],
+        done: list[tuple[int, bool, int, pl.DataFrame | None]],
     ) -> pl.DataFrame | None: ...
-    def _take_back(self, number: int, is_first: bool, bars: pl.DataFrame | None) -> None: ...
+    def _take_back(self, number: int, is_first: bool, owed: int, bars: pl.DataFrame | None) -> None: ...
     def _advance(self, time: int) -> pl.DataFrame | None: ...
     def _forget(self, keys: pl.DataFrame) -> pl.DataFrame: ...
     def _time_unit(self) -> str | None: ...
     def _empty_keys(self) -> pl.DataFrame | None: ...
     @property
     def skipped(self) -> int: ...
+    @overload
     def push_trade(
         self,
         timestamp: SupportsIndex | dt.datetime,
@@ -98,7 +104,37 @@ class PushStream:
         first_trade_id: SupportsIndex | None = None,
         last_trade_id: SupportsIndex | None = None,
         key: object = ...,
+        *,
+        as_rows: Literal[False] = False,
     ) -> pl.DataFrame | None: ...
+    @overload
+    def push_trade(
+        self,
+        timestamp: SupportsIndex | dt.datetime,
+        price: float | Decimal,
+        quantity: float | Decimal,
+        is_buyer_maker: bool | None = None,
+        agg_trade_id: SupportsIndex | None = None,
+        first_trade_id: SupportsIndex | None = None,
+        last_trade_id: SupportsIndex | None = None,
+        key: object = ...,
+        *,
+        as_rows: Literal[True],
+    ) -> list[BarRow] | None: ...
+    @overload
+    def push_trade(
+        self,
+        timestamp: SupportsIndex | dt.datetime,
+        price: float | Decimal,
+        quantity: float | Decimal,
+        is_buyer_maker: bool | None = None,
+        agg_trade_id: SupportsIndex | None = None,
+        first_trade_id: SupportsIndex | None = None,
+        last_trade_id: SupportsIndex | None = None,
+        key: object = ...,
+        *,
+        as_rows: bool,
+    ) -> pl.DataFrame | list[BarRow] | None: ...
     def pending(self) -> pl.DataFrame: ...
     def finish(self) -> pl.DataFrame: ...
     def checkpoint(self) -> bytes: ...

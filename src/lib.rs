@@ -40,7 +40,7 @@ mod _internal {
     use crate::footers::read_entries;
 
     #[pymodule_export]
-    use crate::stream::{GapStream, PushStream, RenkoStream, TradeStream};
+    use crate::stream::{GapStream, PushStream, RenkoStream, TradeStream, checkpoint_request};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

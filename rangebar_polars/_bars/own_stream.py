@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, TypeVar, cast
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from rangebar_polars._bars.own_columns import OwnColumns
 from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.pushed import as_frame, index_of, key_frame
 from rangebar_polars._bars.request import PARTS, Request
+from rangebar_polars._bars.rows import BarRow, rows_of
 from rangebar_polars._bars.stream import BarStream
 from rangebar_polars._common.columns import input_columns, missing_column
 from rangebar_polars._common.frames import picked
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["OwnStream"]
 
 _NO_KEY: Final = object()
+_T = TypeVar("_T")
 
 
 class OwnStream(BarStream):
@@ -101,9 +103,9 @@ class OwnStream(BarStream):
     def push(self, frame: ArrowStream) -> pl.DataFrame:
         trades = as_frame(frame)
         with self._alone():
-            return self._pushed(trades)
+            return self._pushed(trades, lambda bars: bars)
 
-    def push_trade(  # noqa: PLR0917  (as the compiled one)
+    def push_trade(  # type: ignore[override]  # noqa: PLR0917  (as the compiled one, which says when it is which)
         self,
         timestamp: SupportsIndex | dt.datetime,
         price: float | Decimal,
@@ -113,7 +115,9 @@ class OwnStream(BarStream):
         first_trade_id: SupportsIndex | None = None,
         last_trade_id: SupportsIndex | None = None,
         key: object = _NO_KEY,
-    ) -> pl.DataFrame | None:
+        *,
+        as_rows: bool = False,
+    ) -> pl.DataFrame | list[BarRow] | None:
         given: dict[str, Any] = {
             "timestamp": timestamp,
             "price": price,
@@ -129,8 +133,8 @@ class OwnStream(BarStream):
             msg = f"the stream has by=`{told}`, so a trade needs `key`; say key=None where its key is null"
             raise RangeBarError(msg)
         with self._alone():
-            bars = self._pushed(self._frame_of(values, None if key is _NO_KEY else key))
-            return bars if bars.height else None
+            trade = self._frame_of(values, None if key is _NO_KEY else key)
+            return self._pushed(trade, lambda bars: (rows_of(bars) if as_rows else bars) if bars.height else None)
 
     def advance(self, time: SupportsIndex | dt.datetime) -> pl.DataFrame:
         with self._alone():
@@ -143,7 +147,7 @@ class OwnStream(BarStream):
                 return self._shown(columns.finish(ended))
             except BaseException:
                 columns.roll_back(before)
-                self._take_back(number + 1, is_first=False, bars=None)
+                self._take_back(number + 1, is_first=False, owed=0, bars=None)
                 raise
 
     def forget(self, keys: object) -> pl.DataFrame:
@@ -198,7 +202,8 @@ class OwnStream(BarStream):
             finally:
                 self._depth -= 1
 
-    def _pushed(self, trades: pl.DataFrame) -> pl.DataFrame:
+    def _pushed(self, trades: pl.DataFrame, form: Callable[[pl.DataFrame], _T]) -> _T:
+        """The bars that trades ended, in a form."""
         columns = self._columns_of_own
         is_first = columns is None
         if columns is None:
@@ -206,11 +211,11 @@ class OwnStream(BarStream):
         elif self._read is not None:
             self._check_read(trades.schema, columns)
         parts = self._parts(trades.schema)
-        read = self._machine_columns(trades, parts)
+        read = self._machine_columns(parts)
         before, skipped = columns.snapshot(), self.skipped
-        done: list[tuple[int, bool, pl.DataFrame | None]] = []
+        done: list[tuple[int, bool, int, pl.DataFrame | None]] = []
         try:
-            ended = self._push(list(parts), read, may_be_none=self._nothing is not None, done=done)
+            ended = self._push(list(parts), trades, read, may_be_none=self._nothing is not None, done=done)
             if ended is None:
                 ended = cast("pl.DataFrame", self._nothing)
             elif self._nothing is None:
@@ -219,7 +224,7 @@ class OwnStream(BarStream):
                 columns.add_unseen(trades, ended, PushStream.pending(self))
             else:
                 columns.add(trades)
-            bars = self._shown(columns.finish(ended))
+            bars = form(self._shown(columns.finish(ended)))
             if self._search is None:
                 self._search = ForgottenKey(self._asked.keys, trades.columns)
             self._search.look(trades)
@@ -240,9 +245,9 @@ class OwnStream(BarStream):
         names = {part: self._asked.names[part] for part in PARTS.values() if part in self._asked.names}
         return input_columns(names, available.names())
 
-    def _machine_columns(self, trades: pl.DataFrame, parts: Mapping[str, str]) -> list[pl.Series]:
+    def _machine_columns(self, parts: Mapping[str, str]) -> list[str]:
         """What the machine takes of trades."""
-        return [trades.get_column(name) for name in dict.fromkeys([*parts.values(), *self._asked.keys])]
+        return list(dict.fromkeys([*parts.values(), *self._asked.keys]))
 
     def _learn(self, schema: pl.Schema) -> OwnColumns:
         """Take the columns of the trades from the first frame."""
@@ -282,9 +287,8 @@ class OwnStream(BarStream):
     def _number(self) -> int:
         """The number of the last push, which is one of no trades."""
         read = cast("pl.Schema", self._read)
-        parts, done = self._parts(read), cast("list[tuple[int, bool, pl.DataFrame | None]]", [])
-        empty = self._machine_columns(read.to_frame(), parts)
-        self._push(list(parts), empty, may_be_none=True, done=done)
+        parts, done = self._parts(read), cast("list[tuple[int, bool, int, pl.DataFrame | None]]", [])
+        self._push(list(parts), read.to_frame(), self._machine_columns(parts), may_be_none=True, done=done)
         return done[0][0]
 
     def _frame_of(self, values: Mapping[str, Any], key: object) -> pl.DataFrame:

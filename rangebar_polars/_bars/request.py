@@ -23,8 +23,8 @@ from rangebar_polars._common.parameters import (
     check_feature_names,
     check_flag,
     check_footprint,
+    check_limit,
     check_max_gap,
-    check_max_groups,
     check_max_step,
     check_missing_side,
     check_overlap,
@@ -103,6 +103,7 @@ class BarOptions(FeatureOptions, total=False):
     first_trade_id: Any
     last_trade_id: Any
     max_groups: int | None
+    max_bar_trades: int | None
     # Of one's own: they are no part of the request, which the library knows.
     aggs: Any
     feature_sets: Any
@@ -156,6 +157,8 @@ class Request:
     """The height of the levels of footprints; nothing is written into checkpoints where there are none."""
     include_session: bool = False
     """Not written into checkpoints unless it is true."""
+    max_bar_trades: int | None = None
+    """Not written into checkpoints unless there is a limit."""
 
     @classmethod
     def of(cls, threshold: Threshold | Sequence[Threshold], **options: Unpack[BarOptions]) -> Self:
@@ -177,7 +180,8 @@ class Request:
             include_incomplete=check_flag("include_incomplete", get("include_incomplete", False)),
             include_orphans=check_flag("include_orphans", get("include_orphans", False)),
             overlap=check_overlap(get("overlap", "error")),
-            max_groups=check_max_groups(get("max_groups")),
+            max_groups=check_limit("max_groups", get("max_groups")),
+            max_bar_trades=check_limit("max_bar_trades", get("max_bar_trades")),
             missing_side=check_missing_side(get("missing_side", "error")),
             price_decimals=price_decimals,
             footprint=check_footprint(get("footprint"), price_decimals),

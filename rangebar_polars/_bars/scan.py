@@ -23,7 +23,7 @@ from rangebar_polars._bars.own_checkpoint import BarsKept
 from rangebar_polars._bars.own_columns import OwnColumns
 from rangebar_polars._bars.own_features import BoundFeatures, OwnFeatures
 from rangebar_polars._bars.request import Request
-from rangebar_polars._bars.state import BarState, begin, end
+from rangebar_polars._bars.state import BarState, begin, end, limits
 from rangebar_polars._common.columns import input_columns, key_columns
 from rangebar_polars._common.instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._common.messages import shown
@@ -351,10 +351,12 @@ def scan_bars(
     if state is not None and not isinstance(state, BarState):
         msg = f"`state` takes a BarState or the bytes of a checkpoint, got {shown(state)}"
         raise RangeBarError(msg)
-    max_groups = None if state is None else state.max_groups
+    if state is not None:
+        limit = limits(state)
+        whole = replace(whole, max_groups=limit.max_groups, max_bar_trades=limit.max_bar_trades)
     trades = _trades(
         frame,
-        replace(whole, max_groups=max_groups),
+        whole,
         [*reads, *asked.order],
         progress=progress,
         keeps_state=state is not None,

@@ -8,22 +8,30 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, NamedTuple, SupportsIndex
 
 import polars as pl
 
+from rangebar_polars import _internal
 from rangebar_polars._bars.own_checkpoint import check_same, machine_of, opened, restore_columns, saved
 from rangebar_polars._bars.own_columns import OwnColumns
 from rangebar_polars._bars.own_features import OwnFeatures
+from rangebar_polars._bars.request import Request
 from rangebar_polars._common.messages import kind
-from rangebar_polars._common.parameters import USUAL_DECIMALS, check_max_groups
+from rangebar_polars._common.parameters import USUAL_DECIMALS, check_limit
 from rangebar_polars.exceptions import RangeBarError
 
 if TYPE_CHECKING:
-    from rangebar_polars import _internal
     from rangebar_polars._bars.stream import BarStream
 
 __all__ = ["BarState"]
+
+
+class Limits(NamedTuple):
+    """What there may be at most; None sets no limit."""
+
+    max_groups: int | None
+    max_bar_trades: int | None
 
 
 class BarState:
@@ -40,11 +48,13 @@ class BarState:
     max_groups
         The most groups that there may be, as for :class:`BarStream`; without it that of the checkpoint, if there is
         one.
+    max_bar_trades
+        The most trades that a bar may have, likewise.
 
     Raises
     ------
     RangeBarError
-        If `data` is no bytes, or `max_groups` no integer of at least 1.
+        If `data` is no bytes, or `max_groups` or `max_bar_trades` no integer of at least 1.
 
     Notes
     -----
@@ -66,15 +76,17 @@ class BarState:
     True
     """
 
-    __slots__ = ("_after", "_before", "_max_groups", "_own", "_runs", "_skipped")
+    __slots__ = ("_after", "_before", "_limits", "_own", "_runs", "_skipped")
 
-    def __init__(self, data: bytes | None = None, *, max_groups: int | None = None) -> None:
+    def __init__(
+        self, data: bytes | None = None, *, max_groups: int | None = None, max_bar_trades: int | None = None
+    ) -> None:
         if data is not None and not isinstance(data, bytes):
             msg = f"a state begins with the bytes of a checkpoint, got {kind(data)}"
             raise RangeBarError(msg)
         self._before = data
         self._after: bytes | None = None
-        self._max_groups = check_max_groups(max_groups)
+        self._limits = Limits(check_limit("max_groups", max_groups), check_limit("max_bar_trades", max_bar_trades))
         self._own: OwnFeatures | None = None
         self._skipped = 0
         self._runs = 0
@@ -210,10 +222,20 @@ class BarState:
         >>> rb.BarState(max_groups=1_000).max_groups
         1000
         """
-        if self._max_groups is None and self._before is not None:
-            made: int | None = _restored(machine_of(self._before)).parameters["max_groups"]
-            return made
-        return self._max_groups
+        return limits(self).max_groups
+
+    @property
+    def max_bar_trades(self) -> int | None:
+        """
+        The most trades that a bar may have, or None.
+
+        Examples
+        --------
+        >>> import rangebar_polars as rb
+        >>> rb.BarState(max_bar_trades=1_000_000).max_bar_trades
+        1000000
+        """
+        return limits(self).max_bar_trades
 
     def _change(self, change: Callable[[BarStream], pl.DataFrame]) -> pl.DataFrame:
         """Changes the state that :meth:`checkpoint` returns, or else the one to begin with."""
@@ -232,6 +254,16 @@ def latest(state: BarState) -> bytes:
     if data is None:
         raise RangeBarError("the state has seen no trades: collect or sink the bars of a query with it first")
     return data
+
+
+def limits(state: BarState) -> Limits:
+    """The limits that a query with a state has: those given or else those of the checkpoint."""
+    given = state._limits
+    if state._before is None or None not in given:
+        return given
+    made = Request.from_json(_internal.checkpoint_request(machine_of(state._before)))
+    groups, trades = given
+    return Limits(made.max_groups if groups is None else groups, made.max_bar_trades if trades is None else trades)
 
 
 def begin(

@@ -26,8 +26,8 @@ __all__ = [
     "check_features",
     "check_flag",
     "check_footprint",
+    "check_limit",
     "check_max_gap",
-    "check_max_groups",
     "check_max_step",
     "check_max_time",
     "check_missing_side",
@@ -258,11 +258,11 @@ def check_footprint(value: float | Decimal | None, price_decimals: int) -> float
     return _internal.check_footprint(tick, price_decimals)
 
 
-def check_max_groups(value: int | None) -> int | None:
-    """A number of groups, or no limit."""
+def check_limit(name: str, value: int | None) -> int | None:
+    """A number, or no limit."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 63):
         return value
-    msg = f"`max_groups` must be an integer of at least 1, or None for no limit, got {shown(value)}"
+    msg = f"`{name}` must be an integer of at least 1, or None for no limit, got {shown(value)}"
     raise RangeBarError(msg)
 
 

@@ -79,8 +79,9 @@ class LakeBars(OpenedLake):
                 msg = f"`series` needs `threshold_dbps` to define one, and got only {listed(sorted(options))}"
                 raise RangeBarError(msg)
             return defined(self._layout, name)
-        refused = {"by", "time", "price", "quantity", "overlap", "max_groups", "time_unit", "include_incomplete"}
-        refused |= {"include_orphans", "is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id"}
+        refused = {"by", "time", "price", "quantity", "overlap", "max_groups", "max_bar_trades", "time_unit"}
+        refused |= {"is_buyer_maker", "agg_trade_id", "first_trade_id", "last_trade_id"}
+        refused |= {"include_incomplete", "include_orphans"}
         for parameter in options:
             if parameter not in BarOptions.__annotations__:
                 known = sorted(BarOptions.__annotations__.keys() - refused)

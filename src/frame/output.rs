@@ -102,8 +102,7 @@ impl BarColumns {
             return;
         }
         for closed in bars {
-            let (windows, footprint) = (closed.windows.take(), closed.footprint.take());
-            self.waiting.push(ClosedBar { windows, footprint, ..*closed });
+            self.waiting.push(closed.take());
             if self.waiting.len() == STAGED_BARS {
                 self.flush();
             }
@@ -117,6 +116,11 @@ impl BarColumns {
         for (_, cells) in &mut self.columns {
             of_any!(cells, cells => cells.reserve(bars));
         }
+    }
+
+    /// Takes the bars that are in no column yet, if they are all the bars there are, of which there is one at least.
+    pub fn take_waiting(&mut self, all: usize) -> Option<Vec<ClosedBar>> {
+        (all > 0 && self.waiting.len() == all).then(|| std::mem::take(&mut self.waiting))
     }
 
     /// Whether there are no columns.

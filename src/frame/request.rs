@@ -68,6 +68,9 @@ pub struct Request {
     /// The most groups that there may be.
     #[serde(default)]
     pub max_groups: Option<u64>,
+    /// The most trades that a bar may have; left out where there is no limit, as in checkpoints from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bar_trades: Option<u64>,
     /// The height of the levels of footprints, if these are wanted; left out where not, as in checkpoints from before there
     /// were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

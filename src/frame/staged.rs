@@ -61,24 +61,23 @@ doubles! {
 impl Staged<'_> {
     /// Order-flow imbalances of the volumes.
     pub fn ofi(&self) -> &[f64] {
-        self.once(&self.ofi, |doubles| {
-            let sides = self.buy_volume().iter().zip(self.sell_volume());
-            doubles.iter_mut().zip(sides).for_each(|(to, (&buy, &sell))| *to = flow::imbalance(buy, sell));
-        })
+        let (buy, sell) = (self.buy_volume(), self.sell_volume());
+        self.once(&self.ofi, |row| flow::imbalance(buy[row], sell[row]))
     }
 
     #[inline(always)]
     fn each<'a>(&'a self, once: &'a Once, get: impl Fn(&RangeBar) -> f64) -> &'a [f64] {
-        self.once(once, |doubles| doubles.iter_mut().zip(self.bars).for_each(|(to, of)| *to = get(&of.bar)))
+        self.once(once, |row| get(&self.bars[row].bar))
     }
 
     #[inline(always)]
-    fn once<'a>(&'a self, once: &'a Once, fill: impl FnOnce(&mut [f64])) -> &'a [f64] {
-        let doubles = once.get_or_init(|| {
-            let mut doubles = [0.0; STAGED_BARS];
-            fill(&mut doubles[..self.bars.len().min(STAGED_BARS)]);
-            doubles
+    fn once<'a>(&'a self, once: &'a Once, get: impl Fn(usize) -> f64) -> &'a [f64] {
+        let count = self.bars.len();
+        let doubles = once.get_or_init(|| match count {
+            // Most often: without a test for each row.
+            STAGED_BARS => std::array::from_fn(get),
+            _ => std::array::from_fn(|row| if row < count { get(row) } else { 0.0 }),
         });
-        &doubles[..self.bars.len()]
+        &doubles[..count]
     }
 }

@@ -3,6 +3,7 @@
 use polars::prelude::*;
 
 use super::coded_keys::CodedKey;
+use super::keys::{KeyValue, alone, appended, keys_of};
 use crate::frame::FrameError;
 use crate::frame::error::instant;
 use crate::frame::polars_internals::{Array, View, encode_rows_unordered};
@@ -22,19 +23,6 @@ pub struct Mark {
     len: usize,
     /// For each column the words, the other values and the pairs.
     added: Vec<[usize; 3]>,
-}
-
-/// A value of a key column that comes by itself.
-#[derive(Debug, Clone, Copy)]
-pub enum KeyValue<'a> {
-    /// Null.
-    Null,
-    /// An integer, or what is one underneath.
-    Integer(i64),
-    /// A string, or a category.
-    Text(&'a str),
-    /// Anything else, which only a frame can hold.
-    Other,
 }
 
 /// Joins the number of the columns so far with the code of the next one.
@@ -249,8 +237,7 @@ impl GroupIndex {
     ///
     /// A group that does not exist.
     pub fn take(&self, groups: &[IdxSize]) -> PolarsResult<Vec<Column>> {
-        let rows = IdxCa::from_slice(PlSmallStr::EMPTY, groups);
-        self.keys.columns().iter().map(|column| column.take(&rows)).collect()
+        keys_of(&self.keys, groups)
     }
 
     /// A group for a reader: `symbol="BTCUSDT", market="spot"`.
@@ -272,38 +259,6 @@ impl GroupIndex {
             None => format!("row {row_in_group} of {}", self.describe(group)),
         }
     }
-}
-
-/// A value as a column like a key column, if it is surely one of its values.
-fn alone(column: &Column, value: &KeyValue<'_>) -> Option<Column> {
-    let name = column.name().clone();
-    match (column.dtype(), *value) {
-        (DataType::String, KeyValue::Text(text)) => Some(StringChunked::from_slice(name, &[text]).into_column()),
-        (dtype, KeyValue::Integer(value)) if dtype.is_integer() => {
-            Int64Chunked::from_slice(name, &[value]).into_series().strict_cast(dtype).ok().map(Series::into_column)
-        }
-        (dtype @ DataType::String, KeyValue::Null) => Some(Column::full_null(name, 1, dtype)),
-        (dtype, KeyValue::Null) if dtype.is_integer() => Some(Column::full_null(name, 1, dtype)),
-        _ => None,
-    }
-}
-
-/// Values behind those that are known. The last chunks are joined where they are of like length, so that there are never
-/// many, and a value is copied but a few times however many come one by one.
-fn appended(known: &Series, new: &Series) -> PolarsResult<Series> {
-    let (mut joined, mut from) = (new.len(), known.len());
-    for chunk in known.chunk_lengths().rev() {
-        if chunk > 2 * joined {
-            break;
-        }
-        joined += chunk;
-        from -= chunk;
-    }
-    let mut last = known.slice(from as i64, known.len() - from);
-    last.append(new)?;
-    let mut all = known.slice(0, from);
-    all.append(&last.rechunk())?;
-    Ok(all)
 }
 
 /// Replaces each group by the number of its pair with a code.

@@ -18,21 +18,23 @@
 //! input is over.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use polars::prelude::*;
 
 use super::coded_keys::CodedKey;
+use super::ended::{Ended, Shape};
 use super::group_index::{GroupIndex, Mark};
 use super::machine::{Parameters, Pushes};
-use super::machines::{Ended, Machines};
+use super::machines::{Machines, Sink};
 use super::outbox::Outbox;
 use super::plan::{Plan, RowNaming};
 use super::strides::{Slice, for_strides, slices};
 use super::threads::Threads;
 use super::worker::Run;
-use crate::core::{Arranged, Layout, Reset, Role, RowError, TimeUnit};
+use crate::core::{Arranged, Layout, Role, RowError};
 use crate::frame::error::instant;
-use crate::frame::output::{Means, bar_series, forming_bar};
+use crate::frame::output::forming_bar;
 use crate::frame::parameters::window_options;
 use crate::frame::request::Overlap;
 use crate::frame::{FrameError, TimeColumn, TradeColumns};
@@ -40,6 +42,9 @@ use crate::frame::{FrameError, TimeColumn, TradeColumns};
 /// Rows that several threads share at once, about: some milliseconds of work for each, so that the slower ones are hardly
 /// waited for.
 const SHARED_ROWS: usize = 1 << 22;
+
+/// So many groups take a millisecond to be freed.
+const MANY_GROUPS: usize = 10_000;
 
 /// The bars of any number of groups over any number of batches.
 pub struct GroupedBars {
@@ -49,8 +54,8 @@ pub struct GroupedBars {
     pub(super) machines: Machines,
     arranged: Vec<Arranged>,
     threads: Threads,
-    /// What the dates of sessions are told by, on the clock of the input.
-    sessions: Option<(Reset, TimeUnit)>,
+    /// What bars look like.
+    pub(super) shape: Arc<Shape>,
     pub(super) outbox: Outbox,
     pub(super) rows: u64,
     /// Trades that were dropped since they had been seen.
@@ -92,7 +97,7 @@ impl GroupedBars {
         let pushes = if plan.row_naming == RowNaming::Frames { Pushes::Atomic } else { Pushes::Continued };
         let request = &plan.request;
         let skip_overlap = request.overlap == Overlap::Skip;
-        let sessions = request.sessions(time.unit)?;
+        let shape = Shape::new(&plan, &time.dtype, request.sessions(time.unit)?);
         let parameters = Parameters {
             rules: plan.rules.clone(),
             breaks: request.breaks(time.unit)?,
@@ -102,6 +107,7 @@ impl GroupedBars {
             windows: window_options(&plan.columns, request.lookback.as_ref(), time.unit, plan.has(Role::IsBuyerMaker))?,
             footprint: request.footprint_options(&plan.columns)?,
             may_lack_side: plan.may_lack_side(),
+            max_bar_trades: request.max_bar_trades.unwrap_or(u64::MAX),
             remembers_ids: (plan.keeps_state && plan.has(Role::AggTradeId)).then_some(skip_overlap),
         };
         Ok(Self {
@@ -112,10 +118,19 @@ impl GroupedBars {
             outbox: Outbox::new(&plan),
             plan,
             time,
-            sessions,
+            shape: Arc::new(shape),
             rows: 0,
             skipped: 0,
             before: Before::default(),
+        })
+    }
+
+    /// What takes long to be freed, if it does: the state of many groups. The stream is not to be used any more.
+    pub fn unload(&mut self) -> Option<impl Send + use<>> {
+        let is_large = self.machines.len() > MANY_GROUPS;
+        is_large.then(|| {
+            let none = GroupIndex::new(DataFrame::default());
+            (self.machines.unload(), std::mem::replace(&mut self.groups, none))
         })
     }
 
@@ -138,7 +153,7 @@ impl GroupedBars {
         let mut outbox = std::mem::take(&mut self.outbox);
         let known = outbox.len();
         outbox.begin(batch.height());
-        let result = self.drive(batch, coded, &mut Ended::Bars(&mut outbox));
+        let result = self.drive(batch, coded, &mut Sink::Bars(&mut outbox));
         if result.is_err() {
             outbox.truncate(known);
         }
@@ -153,10 +168,14 @@ impl GroupedBars {
     ///
     /// Polars cannot make the frame.
     pub fn take(&mut self) -> Result<DataFrame, FrameError> {
-        let Self { plan, time, sessions, .. } = self;
-        let means = Means { rules: plan.request.rules.as_slice(), time: &time.dtype, sessions: *sessions };
-        let (groups, columns) = self.outbox.take(means);
+        let (groups, columns) = self.outbox.take(self.shape.means());
         self.frame(&groups, columns)
+    }
+
+    /// Takes the ended bars that wait as they are, if they are few and in their order.
+    pub fn take_few(&mut self) -> Option<Box<Ended>> {
+        let bars = self.outbox.take_few()?;
+        Some(Box::new(Ended { shape: Arc::clone(&self.shape), keys: self.groups.keys().clone(), bars }))
     }
 
     /// Adds a batch and returns for each of its rows the number of its bar within the group.
@@ -174,7 +193,7 @@ impl GroupedBars {
                 from = end;
             }
         };
-        self.drive(batch, coded, &mut Ended::Runs(&mut number))?;
+        self.drive(batch, coded, &mut Sink::Runs(&mut number))?;
         Ok(UInt64Chunked::from_vec(PlSmallStr::EMPTY, ids).into_series())
     }
 
@@ -253,9 +272,7 @@ impl GroupedBars {
                 bars.push(forming_bar(rule, bar, builder));
             }
         }
-        let means =
-            Means { rules: self.plan.request.rules.as_slice(), time: &self.time.dtype, sessions: self.sessions };
-        self.frame(&groups, bar_series(&mut bars, &self.plan.columns, self.plan.has(Role::IsBuyerMaker), means))
+        self.frame(&groups, self.shape.series(&mut bars, &self.plan.columns))
     }
 
     /// The keys of groups, then columns of their bars.
@@ -266,10 +283,10 @@ impl GroupedBars {
     }
 
     /// Pushes a batch through the machines of its groups, run by run. Undoes it where a row fails.
-    fn drive(&mut self, batch: &DataFrame, coded: &[CodedKey], ended: &mut Ended<'_>) -> Result<(), FrameError> {
+    fn drive(&mut self, batch: &DataFrame, coded: &[CodedKey], sink: &mut Sink<'_>) -> Result<(), FrameError> {
         self.begin_push();
         let (threads, begun) = self.threads.begin();
-        let result = self.try_drive(batch, coded, threads, ended);
+        let result = self.try_drive(batch, coded, threads, sink);
         if batch.height() > 0 {
             self.threads.end(begun);
         }
@@ -336,12 +353,26 @@ impl GroupedBars {
         ))
     }
 
+    /// What is said of the bar that has more trades than may be.
+    #[cold]
+    pub(super) fn bar_too_long(&self) -> FrameError {
+        let most = self.plan.request.max_bar_trades.unwrap_or(u64::MAX);
+        let (group, opened) = self.machines.too_long().unwrap_or_default();
+        let of = if self.plan.by.is_empty() { String::new() } else { format!(" of {}", self.groups.describe(group)) };
+        let opened = instant(opened, &self.time.dtype);
+        FrameError(format!(
+            "the bar{of} that opened at {opened} has more than max_bar_trades={most} trades: is its threshold too large? \
+             Otherwise give a larger `max_bar_trades`, end such bars with `reset` or `max_gap`, or take them out with \
+             `forget` or `finish`"
+        ))
+    }
+
     fn try_drive(
         &mut self,
         batch: &DataFrame,
         coded: &[CodedKey],
         threads: usize,
-        ended: &mut Ended<'_>,
+        sink: &mut Sink<'_>,
     ) -> Result<(), FrameError> {
         let mut rest = slices(batch, self.plan.names.get(Role::Time)).into_iter().peekable();
         let most = if threads > 1 { SHARED_ROWS } else { 1 };
@@ -360,7 +391,7 @@ impl GroupedBars {
                     Err(error) => refused = Some(error),
                 }
             }
-            self.push_slices(&slices, threads, ended)?;
+            self.push_slices(&slices, threads, sink)?;
             if let Some(error) = refused {
                 return Err(error);
             }
@@ -378,19 +409,21 @@ impl GroupedBars {
     }
 
     /// Pushes slices of a batch, of which only the last may have a row that cannot be read.
-    fn push_slices(&mut self, slices: &[Slice], threads: usize, ended: &mut Ended<'_>) -> Result<(), FrameError> {
+    fn push_slices(&mut self, slices: &[Slice], threads: usize, sink: &mut Sink<'_>) -> Result<(), FrameError> {
         self.machines.grow(self.groups.len());
         let Self { machines, plan, arranged, groups, .. } = self;
         let failure = for_strides(slices, groups.len(), threads, arranged, |strides| {
-            machines.push_strides(plan, strides, threads, ended)
+            let failed = machines.push_strides(plan, strides, threads, sink).map(Some);
+            failed.or_else(|| machines.too_long().map(|_| None))
         });
         let group_of = |row: usize| slices.iter().find_map(|slice| slice.group(row)).unwrap_or_default();
         let unreadable = || {
             let (row, column, rule) = slices.last()?.unreadable()?;
             Some((row, RowError { column, row: self.machines.rows(group_of(row)), rule }))
         };
-        match failure.or_else(unreadable) {
-            Some((row, error)) => Err(self.error(&error, &self.place(row, group_of(row), error.row))),
+        match failure.or_else(|| unreadable().map(Some)) {
+            Some(Some((row, error))) => Err(self.error(&error, &self.place(row, group_of(row), error.row))),
+            Some(None) => Err(self.bar_too_long()),
             None => Ok(()),
         }
     }

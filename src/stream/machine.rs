@@ -1,6 +1,8 @@
 //! The machine of one group, and what holds for all of them.
 
-use crate::core::{AnyRule, BarBuilder, Breaks, Decimals, FootprintOptions, Length, SeenIds, TimeUnit, WindowOptions};
+use crate::core::{
+    AnyRule, BarBuilder, Breaks, ClosedBar, Decimals, FootprintOptions, Length, SeenIds, TimeUnit, WindowOptions,
+};
 
 /// The machine of one group.
 pub struct Machine {
@@ -46,6 +48,8 @@ pub struct Parameters {
     pub footprint: Option<FootprintOptions>,
     /// Whether a trade may lack a side.
     pub may_lack_side: bool,
+    /// The most trades that a bar may have.
+    pub max_bar_trades: u64,
     /// Whether the ids of the trades seen are remembered, and if so, whether many holes in them are.
     pub remembers_ids: Option<bool>,
 }
@@ -64,6 +68,18 @@ impl Machine {
     pub fn new(parameters: &Parameters) -> Self {
         let ids = parameters.remembers_ids.map(SeenIds::new);
         Self { builder: parameters.builder(), ids, touched: 0 }
+    }
+
+    /// When the first bar opened that has more trades than may be, of those that just closed and those that form.
+    pub fn too_long(&self, closed: &[ClosedBar], most: u64) -> Option<i64> {
+        let forming = self.builder.forming().map(|(_, bar)| bar);
+        let mut bars = closed.iter().map(|closed| &closed.bar).chain(forming);
+        bars.find(|bar| bar.agg_record_count > most).map(|bar| bar.open_time)
+    }
+
+    /// Whether one trade more might be too many for a bar.
+    pub fn is_full(&self, most: u64) -> bool {
+        self.builder.forming().any(|(_, bar)| bar.agg_record_count >= most)
     }
 }
 

@@ -108,10 +108,20 @@ impl Machines {
         }
     }
 
+    /// Takes the machines.
+    pub fn unload(&mut self) -> Vec<Machine> {
+        std::mem::take(&mut self.machines)
+    }
+
     /// Drops the machines of the groups that are not kept.
     pub fn keep(&mut self, kept: &[bool]) {
         let mut kept = kept.iter();
         self.machines.retain(|_| kept.next().is_none_or(|&kept| kept));
+    }
+
+    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
+    pub fn too_long(&self) -> Option<(IdxSize, i64)> {
+        self.workers.iter().filter_map(Worker::too_long).min_by_key(|(group, _)| *group)
     }
 
     /// Begins a push.
@@ -139,7 +149,9 @@ impl Machines {
     #[inline]
     pub fn extend(&mut self, group: IdxSize, trade: &Trade) -> bool {
         let machine = &mut self.machines[group as usize];
-        if trade.time < self.terms.advanced_to || !machine.builder.try_extend(trade) {
+        let most = self.terms.parameters.max_bar_trades;
+        let may_be_full = most < u64::MAX && machine.is_full(most);
+        if trade.time < self.terms.advanced_to || may_be_full || !machine.builder.try_extend(trade) {
             return false;
         }
         self.terms.push += 1;
@@ -165,7 +177,7 @@ impl Machines {
         plan: &Plan,
         strides: &[Stride<'_>],
         threads: usize,
-        ended: &mut Ended<'_>,
+        sink: &mut Sink<'_>,
     ) -> Option<(usize, RowError)> {
         let shares = self.shares(strides, threads);
         while self.workers.len() < shares.len() {
@@ -173,15 +185,15 @@ impl Machines {
         }
         let Self { terms, machines, workers, .. } = self;
         let (terms, workers) = (&*terms, &mut workers[..shares.len()]);
-        match (&shares[..], &mut *ended) {
-            ([_], Ended::Bars(outbox)) => {
+        match (&shares[..], &mut *sink) {
+            ([_], Sink::Bars(outbox)) => {
                 workers[0].push_strides((terms, plan), strides, &(0..IdxSize::MAX), machines, Some(outbox));
             }
-            ([_], Ended::Runs(_)) => {
+            ([_], Sink::Runs(_)) => {
                 workers[0].push_strides((terms, plan), strides, &(0..IdxSize::MAX), machines, None);
             }
-            (shares, ended) => {
-                let of_thread = |worker: &mut Worker| ended.share(plan, std::mem::take(&mut worker.outbox));
+            (shares, sink) => {
+                let of_thread = |worker: &mut Worker| sink.share(plan, std::mem::take(&mut worker.outbox));
                 let mut outboxes: Vec<_> = workers.iter_mut().map(of_thread).collect();
                 let mut rest = &mut machines[..];
                 RAYON.scope(|scope| {
@@ -193,7 +205,7 @@ impl Machines {
                         scope.spawn(move |_| worker.push_strides((terms, plan), strides, groups, machines, outbox));
                     }
                 });
-                if let Ended::Bars(all) = ended {
+                if let Sink::Bars(all) = sink {
                     for (mut outbox, worker) in outboxes.into_iter().flatten().zip(workers.iter_mut()) {
                         all.append(&mut outbox);
                         worker.outbox = outbox;
@@ -201,7 +213,7 @@ impl Machines {
                 }
             }
         }
-        if let Ended::Runs(visit) = ended {
+        if let Sink::Runs(visit) = sink {
             workers.iter_mut().for_each(|worker| worker.report(strides, *visit));
         }
         workers.iter().filter_map(|worker| worker.failure()).min_by_key(|(row, _)| *row)
@@ -231,14 +243,14 @@ impl Machines {
 }
 
 /// What becomes of the bars that are ended.
-pub enum Ended<'a> {
+pub enum Sink<'a> {
     /// They are added to an outbox.
     Bars(&'a mut Outbox),
     /// Each run of rows is shown with the bars that it ended, and where its rows come from.
     Runs(&'a mut dyn FnMut(&mut Run<'_>, &Layout)),
 }
 
-impl Ended<'_> {
+impl Sink<'_> {
     /// An outbox of the share of a thread, if bars are added to one; in the memory of another one without bars.
     fn share(&self, plan: &Plan, memory: Outbox) -> Option<Outbox> {
         match self {

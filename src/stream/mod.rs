@@ -2,13 +2,20 @@
 //!
 //! A *machine* builds the bars of one group, a *stream* those of all groups. `grouped` is the stream, which drives
 //! `machines` over what `group_index` makes of the keys; `worker` is what one thread does. `python` shows it to lazy
-//! queries and `push_stream` to live ones, which also give it single trades (`trade`).
+//! queries and `push_stream` to live ones, which also give it single trades (`trade`, of `arguments`) and take the bars that
+//! these `ended` as `rows` or in a `thin_frame`. What goes into Python goes by `crossing`.
 
+mod arguments;
+mod cells;
 mod checkpoint;
 mod coded_keys;
+mod crossing;
+mod ended;
 mod gaps;
 mod group_index;
 mod grouped;
+mod keys;
+mod live;
 mod machine;
 mod machines;
 mod outbox;
@@ -16,10 +23,12 @@ mod plan;
 mod push_stream;
 mod python;
 mod renko;
+mod rows;
 mod strides;
+mod thin_frame;
 mod threads;
 mod trade;
 mod worker;
 
 pub use self::push_stream::PushStream;
-pub use self::python::{GapStream, RenkoStream, TradeStream};
+pub use self::python::{GapStream, RenkoStream, TradeStream, checkpoint_request};

@@ -110,6 +110,13 @@ impl Outbox {
         self.rows[from..].sort_unstable();
     }
 
+    /// Takes the bars as they are, each behind its group, if they are few, at least one, and in their order.
+    pub fn take_few(&mut self) -> Option<Vec<(IdxSize, ClosedBar)>> {
+        let bars = self.columns.take_waiting(self.len())?;
+        self.rows.clear();
+        Some(self.groups.drain(..).zip(bars).collect())
+    }
+
     /// Takes the bars: the group of each, and their columns.
     pub fn take(&mut self, means: Means<'_>) -> (Vec<IdxSize>, Vec<Series>) {
         self.rows = Vec::new(); // its room says how much the columns have

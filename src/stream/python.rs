@@ -8,6 +8,7 @@ use pyo3_polars::{PyDataFrame, PySeries};
 
 use super::checkpoint::Header;
 use super::coded_keys::CodedKey;
+use super::crossing::{bytes_of_python, drop_apart, frame_of_python};
 use super::gaps::{GapColumns, GroupedGaps};
 use super::grouped::GroupedBars;
 use super::plan::{Plan, RowNaming};
@@ -26,6 +27,12 @@ fn coded_keys(coded: Vec<Coded>) -> Result<Vec<CodedKey>, FrameError> {
 pub struct TradeStream {
     request: Arc<Request>,
     bars: GroupedBars,
+}
+
+impl Drop for TradeStream {
+    fn drop(&mut self) {
+        drop_apart(self.bars.unload());
+    }
 }
 
 #[pymethods]
@@ -65,8 +72,8 @@ impl TradeStream {
     }
 
     /// Takes the ended bars that wait.
-    fn take(&mut self, py: Python<'_>) -> PyResult<PyDataFrame> {
-        Ok(PyDataFrame(py.detach(|| self.bars.take())?))
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        frame_of_python(py, &py.detach(|| self.bars.take())?)
     }
 
     /// Adds a batch, likewise; returns for each row the number of its bar within its group.
@@ -76,8 +83,8 @@ impl TradeStream {
     }
 
     /// The bars still forming.
-    fn forming(&self, py: Python<'_>) -> PyResult<PyDataFrame> {
-        Ok(PyDataFrame(py.detach(|| self.bars.forming())?))
+    fn forming<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        frame_of_python(py, &py.detach(|| self.bars.forming())?)
     }
 
     /// Trades that were dropped since they had been seen.
@@ -88,7 +95,8 @@ impl TradeStream {
 
     /// The state, as bytes.
     fn checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &Header::save(&self.request, Some(&self.bars))?))
+        let bytes = py.detach(|| Header::save(&self.request, Some(&self.bars)))?;
+        bytes_of_python(py, bytes)
     }
 
     /// Takes a state, which must be of the same parameters and of the same input.
@@ -100,6 +108,16 @@ impl TradeStream {
             header.input.as_ref().map_or(Ok(()), |input| bars.restore(input, state))
         })?)
     }
+}
+
+/// The request of a checkpoint, as JSON; its state is not read.
+#[pyfunction]
+pub fn checkpoint_request(py: Python<'_>, data: &[u8]) -> PyResult<String> {
+    let request = py.detach(|| {
+        let (header, _) = Header::load(data)?;
+        serde_json::to_string(&header.request).map_err(|error| FrameError(error.to_string()))
+    });
+    Ok(request?)
 }
 
 /// What is missing between rows of one input.

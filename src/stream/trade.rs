@@ -1,9 +1,12 @@
 //! One trade at a time.
 
+use std::sync::Arc;
+
 use polars::prelude::*;
 
-use super::group_index::KeyValue;
+use super::ended::Ended;
 use super::grouped::GroupedBars;
+use super::keys::KeyValue;
 use super::plan::Roles;
 use crate::core::{Role, Trade};
 use crate::frame::FrameError;
@@ -22,6 +25,14 @@ pub fn roles_of(trade: &Trade) -> Roles {
         roles = roles.with(Role::FirstTradeId).with(Role::LastTradeId);
     }
     roles
+}
+
+/// What became of a trade that breaks no rule.
+pub enum Taken {
+    /// It is in; the bars that it ended, if any come out.
+    In(Option<Box<Ended>>),
+    /// Its group cannot be found by its key alone, without a frame that holds it.
+    NeedsKey,
 }
 
 impl GroupedBars {
@@ -58,8 +69,7 @@ impl GroupedBars {
         self.groups.keys().clear()
     }
 
-    /// Adds a trade and returns how many ended bars wait to be taken; none if its group cannot be found by its key alone,
-    /// without a frame that holds it.
+    /// Adds a trade and returns the bars that it ended.
     ///
     /// # Errors
     ///
@@ -69,42 +79,48 @@ impl GroupedBars {
         trade: &Trade,
         key: &[KeyValue<'_>],
         frame: Option<&DataFrame>,
-    ) -> Result<Option<usize>, FrameError> {
+    ) -> Result<Taken, FrameError> {
         let known = self.groups.find(key);
         // Most trades neither fail nor end a bar: nothing of them is ever taken back, so no push begins. This saves a tenth.
         if known.is_some_and(|group| self.machines.extend(group, trade)) {
             self.rows += 1;
-            return Ok(Some(self.outbox.len()));
+            return Ok(Taken::In(None));
         }
         self.begin_push();
-        let result = match (known, frame) {
+        let pushed = match (known, frame) {
             (Some(group), _) => self.push_to_group(trade, group),
             (None, Some(frame)) => {
                 self.groups.assign(frame).and_then(|groups| self.push_to_new_group(trade, groups.first()))
             }
             (None, None) => match self.groups.add(key) {
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Taken::NeedsKey),
                 added => added.and_then(|group| self.push_to_new_group(trade, group.as_ref())),
             },
         };
-        self.end_push(result.map(|()| 1))?;
-        Ok(Some(self.outbox.len()))
+        let (ended, result) = pushed.map_or_else(|error| (None, Err(error)), |ended| (ended, Ok(1)));
+        self.end_push(result)?;
+        Ok(Taken::In(ended))
     }
 
     #[cold]
-    fn push_to_new_group(&mut self, trade: &Trade, group: Option<&IdxSize>) -> Result<(), FrameError> {
+    fn push_to_new_group(&mut self, trade: &Trade, group: Option<&IdxSize>) -> Result<Option<Box<Ended>>, FrameError> {
         self.check_groups()?;
         self.machines.grow(self.groups.len());
         self.push_to_group(trade, *group.ok_or_else(|| FrameError("the trade has no key".to_owned()))?)
     }
 
-    fn push_to_group(&mut self, trade: &Trade, group: IdxSize) -> Result<(), FrameError> {
-        let Self { plan, machines, outbox, groups, .. } = self;
-        match machines.push_trade(group, trade) {
-            Ok([]) => Ok(()),
-            Ok(closed) => {
-                outbox.add(plan, group, closed, |row| row);
-                Ok(())
+    fn push_to_group(&mut self, trade: &Trade, group: IdxSize) -> Result<Option<Box<Ended>>, FrameError> {
+        let Self { plan, machines, groups, shape, .. } = self;
+        let pushed = machines.push_trade(group, trade).map(|closed| {
+            let wanted = closed.iter_mut().filter(|closed| plan.wants(closed));
+            wanted.map(|closed| (group, closed.take())).collect::<Vec<_>>()
+        });
+        match pushed {
+            Ok(_) if machines.too_long().is_some() => Err(self.bar_too_long()),
+            Ok(bars) if bars.is_empty() => Ok(None),
+            Ok(bars) => {
+                let keys = groups.keys().clone();
+                Ok(Some(Box::new(Ended { shape: Arc::clone(shape), keys, bars })))
             }
             Err(error) => {
                 let in_all = || " in all".to_owned();

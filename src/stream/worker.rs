@@ -31,6 +31,8 @@ pub struct Worker {
     failure: Option<(usize, RowError)>,
     /// Trades of this push that were dropped since they had been seen.
     skipped: u64,
+    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
+    too_long: Option<(IdxSize, i64)>,
 }
 
 /// Rows of one group that follow each other, and the bars that they ended.
@@ -70,6 +72,12 @@ impl Worker {
     pub fn begin(&mut self) {
         self.copies.len = 0;
         self.skipped = 0;
+        self.too_long = None;
+    }
+
+    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
+    pub fn too_long(&self) -> Option<(IdxSize, i64)> {
+        self.too_long
     }
 
     /// Trades of this push that were dropped since they had been seen.
@@ -171,6 +179,7 @@ impl Worker {
         if let (Some(ids), Some(id)) = (&mut machine.ids, id) {
             ids.add(&[trade.time], &[id]);
         }
+        self.look_for_long_bars(terms, group, machine, 0);
         Ok(&mut self.closed)
     }
 
@@ -220,9 +229,21 @@ impl Worker {
         if let (Some(seen), Some(ids)) = (&mut machine.ids, rows.agg_trade_id) {
             seen.add(rows.time, ids);
         }
+        self.look_for_long_bars(terms, group, machine, known);
         let (places, closed) = (places.start + seen..places.end, known..self.closed.len());
         self.pushed.push(Pushed { stride, places, first_bar, closed });
         Ok(())
+    }
+
+    /// Notes a bar of a group that has more trades than may be: one that forms, or one that closed, behind so many.
+    fn look_for_long_bars(&mut self, terms: &Terms, group: IdxSize, machine: &Machine, known: usize) {
+        let most = terms.parameters.max_bar_trades;
+        if most < u64::MAX
+            && self.too_long.is_none_or(|(first, _)| group < first)
+            && let Some(opened) = machine.too_long(&self.closed[known..], most)
+        {
+            self.too_long = Some((group, opened));
+        }
     }
 
     /// Marks a group whose first row of a push is taken, and copies its machine.

@@ -28,7 +28,7 @@ TOLD = (rb.AddReport, rb.BuildReport, rb.FetchReport, rb.Series)
 """What a lake says, of which its page has the examples."""
 SILENT = (
     *(rb.RangeBarError, rb.RangeBarWarning, *LAKE_ERRORS, *FETCH_ERRORS),
-    *(rb.LazyFrameRangeBar, rb.DataFrameRangeBar, rb.ExprRangeBar, *TOLD),
+    *(rb.LazyFrameRangeBar, rb.DataFrameRangeBar, rb.ExprRangeBar, rb.BarRow, *TOLD),
 )
 """Classes that no user makes."""
 ELSEWHERE = re.compile(r":(meth|func):`(LazyFrameRangeBar|rangebar_polars\.statistics)\.")

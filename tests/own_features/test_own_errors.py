@@ -311,7 +311,8 @@ def test_single_trades_of_any_type() -> None:
     assert stream.push_trade(at + dt.timedelta(seconds=1), 100, Decimal(2), agg_trade_id=8, key="A") is None
     assert stream.pending().select("top", "ids").rows() == [(100.5, 15)]
     for wrong in ({"price": "x"}, {"quantity": True}, {"agg_trade_id": 1.5}):
-        given = {"timestamp": at + dt.timedelta(seconds=2), "price": 100.0, "quantity": 1.0, "agg_trade_id": 9} | wrong
+        given: dict[str, Any] = {"timestamp": at + dt.timedelta(seconds=2), "price": 100.0, "quantity": 1.0}
+        given |= {"agg_trade_id": 9} | wrong
         with pytest.raises(TypeError):
             stream.push_trade(**given, key="A")
     with pytest.raises(rb.RangeBarError, match="a trade needs `key`"):

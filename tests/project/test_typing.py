@@ -27,6 +27,13 @@ reveal_type(rb.LazyFrameRangeBar(lf).bars(250, by="symbol"))  # LazyFrame
 reveal_type(rb.DataFrameRangeBar(df).bars([100, 250], reset="1d"))  # DataFrame
 reveal_type(rb.ExprRangeBar(price).hurst())  # Expr
 reveal_type(rb.BarStream(250).push(df))  # DataFrame
+bars = rb.BarStream(250).push_trade(1, 100.0, 1.0)
+rows = rb.BarStream(250).push_trade(1, 100.0, 1.0, key="A", as_rows=True)
+assert bars is not None
+assert rows is not None
+reveal_type(bars)  # DataFrame
+reveal_type(rows[0])  # BarRow
+rows[0].close.anything
 reveal_type(rb.range_bars(250))  # Expr
 rb.LazyFrameRangeBar(df)  # error
 rb.LazyFrameRangeBar(lf).bars("250")  # error

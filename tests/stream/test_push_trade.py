@@ -221,7 +221,7 @@ def test_what_the_first_trade_had_not_no_trade_has(name: str) -> None:
 def test_a_first_without_a_last_id() -> None:
     for name in ("first_trade_id", "last_trade_id"):
         with pytest.raises(REFUSED, match=name):
-            rb.BarStream(1_000, time_unit="us").push_trade(1, 100.0, 1.0, **{name: 1})
+            rb.BarStream(1_000, time_unit="us").push_trade(1, 100.0, 1.0, **{name: 1})  # type: ignore[call-overload]
 
 
 WRONG: dict[str, list[Any]] = {
@@ -382,7 +382,7 @@ def test_integers_of_numpy_are_integers() -> None:
 
 def test_a_stream_with_keys_needs_one() -> None:
     """All symbols would melt into one group, whose key is null."""
-    trade = {"timestamp": 1, "price": 1.0, "quantity": 1.0}
+    trade: dict[str, Any] = {"timestamp": 1, "price": 1.0, "quantity": 1.0}
     schema = {"symbol": pl.String(), "timestamp": pl.Int64(), "price": pl.Float64(), "quantity": pl.Float64()}
     for options in ({}, {"schema": schema}):
         stream = rb.BarStream(250, by="symbol", time_unit="ms", **options)

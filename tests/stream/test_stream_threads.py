@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import polars as pl
 import pytest
@@ -149,6 +151,34 @@ def test_a_signal_may_ask_for_a_checkpoint() -> None:
     assert "DONE" in run_alone(SIGNALS)
 
 
+@contextlib.contextmanager
+def ticking() -> Iterator[list[float]]:
+    """Instants at which another thread ran, one every half of a millisecond if it may."""
+    ticks: list[float] = []
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.0005)
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    try:
+        yield ticks
+    finally:
+        done.set()
+        ticker.join()
+
+
+def runs_beside(ticks: list[float], work: Callable[[], object]) -> bool:
+    """Whether the other thread ran in the middle of some work."""
+    start = time.perf_counter()
+    work()
+    length = time.perf_counter() - start
+    return len([t for t in ticks if start + 0.25 * length < t < start + 0.75 * length]) >= 3
+
+
 def test_other_threads_run_during_a_push() -> None:
     """One of five pushes must leave another thread running in its middle; none would with the GIL held."""
     n = 4_000_000
@@ -161,26 +191,84 @@ def test_other_threads_run_during_a_push() -> None:
             "symbol": (i * 31 % 17).cast(pl.Int64),
         }
     )
-    ticks: list[float] = []
+    with ticking() as ticks:
+        assert any(runs_beside(ticks, partial(rb.BarStream(50, by="symbol").push, frame)) for _ in range(5))
+
+
+MANY = 300_000
+"""Groups, or trades of a forming bar, of which a checkpoint takes many milliseconds and is copied in several parts."""
+
+
+def many_groups() -> rb.BarStream:
+    zero = pl.zeros(MANY, pl.Int64, eager=True)
+    trades = pl.DataFrame({"id": pl.int_range(MANY, eager=True), "timestamp": zero, "price": zero + 1.0})
+    stream = rb.BarStream(250, by="id", time_unit="us")
+    stream.push(trades.with_columns(quantity=pl.lit(1.0)))
+    return stream
+
+
+def many_trades() -> rb.BarStream:
+    number = pl.int_range(20 * MANY, eager=True)
+    trades = pl.DataFrame({"timestamp": number, "price": 100.0 + (number % 7) / 100, "quantity": number % 5 + 1.0})
+    stream = rb.BarStream(100_000, time_unit="us", intra=True)
+    stream.push(trades)
+    return stream
+
+
+CALLS: dict[str, Callable[[rb.BarStream, bytes], Callable[[], object]]] = {
+    "checkpoint": lambda stream, _: stream.checkpoint,
+    "restore": lambda _, data: partial(rb.BarStream.restore, data),
+    "pending": lambda stream, _: stream.pending,
+    "finish": lambda _, data: rb.BarStream.restore(data).finish,
+    "forget": lambda _, data: partial(rb.BarStream.restore(data).forget, [0, 1]),
+    "a copy": lambda stream, _: partial(copy.copy, stream),
+}
+
+
+@pytest.mark.parametrize("begin", [many_groups, many_trades])
+def test_other_threads_run_during_long_calls(begin: Callable[[], rb.BarStream]) -> None:
+    """Likewise, of a stream that holds much; what comes of the calls is what it always was."""
+    stream = begin()
+    data = stream.checkpoint()
+    assert rb.BarStream.restore(data).checkpoint() == data
+    assert rb.BarStream.restore(data).finish().equals(stream.pending())
+    with ticking() as ticks:
+        for name, call in CALLS.items():
+            if name != "forget" or begin is many_groups:
+                assert any(runs_beside(ticks, call(stream, data)) for _ in range(5)), name
+
+
+def test_other_threads_run_while_a_query_keeps_its_state() -> None:
+    data = many_trades().checkpoint()
+    trades = pl.LazyFrame({"timestamp": [20 * MANY], "price": [100.0], "quantity": [1.0]})
+
+    def query() -> None:
+        state = rb.BarState(data)
+        trades.rangebar.bars(100_000, time_unit="us", intra=True, state=state).collect()
+        assert len(state.checkpoint()) > len(data)
+
+    with ticking() as ticks:
+        assert any(runs_beside(ticks, query) for _ in range(5))
+
+
+def test_long_calls_and_pushes_of_many_threads() -> None:
+    """None waits for itself, and each sees a state between two pushes."""
+    stream = many_groups()
     done = threading.Event()
 
-    def tick() -> None:
+    def look_on(_: int) -> int:
+        looks = 0
         while not done.is_set():
-            ticks.append(time.perf_counter())
-            time.sleep(0.0005)
+            assert rb.BarStream.restore(stream.checkpoint()).pending()["agg_record_count"].sum() >= MANY
+            looks += 1
+        return looks
 
-    ticker = threading.Thread(target=tick)
-    ticker.start()
-    try:
-        for _ in range(5):
-            stream = rb.BarStream(50, by="symbol")
-            start = time.perf_counter()
-            stream.push(frame)
-            length = time.perf_counter() - start
-            inside = [t for t in ticks if start + 0.25 * length < t < start + 0.75 * length]
-            if len(inside) >= 3:
-                return
-    finally:
-        done.set()
-        ticker.join()
-    pytest.fail(f"no thread ran in the middle of a push of {length:.3f} s")
+    with ThreadPoolExecutor(2) as pool:
+        onlookers = pool.map(look_on, range(2))
+        try:
+            for time_us in range(2_000):
+                stream.push_trade(time_us, 1.0, 1.0, key=time_us % 10)
+        finally:
+            done.set()
+        assert all(looks > 0 for looks in onlookers)
+    assert stream.finish()["agg_record_count"].sum() == MANY + 2_000

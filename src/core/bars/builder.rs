@@ -66,6 +66,12 @@ pub struct ClosedBar {
 }
 
 impl ClosedBar {
+    /// The bar with its windows and its footprint, which are taken out of it.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { windows: self.windows.take(), footprint: self.footprint.take(), ..*self }
+    }
+
     /// The first row that is not in the bar.
     #[must_use]
     pub fn end(&self) -> usize {
