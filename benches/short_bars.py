@@ -15,6 +15,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def numba_loop(trades: pl.DataFrame) -> Callable[[int], tuple[Any, ...]]:
                 is_open = False
         return open_[:bar], high[:bar], low[:bar], close[:bar], volume[:bar], bought[:bar], rows[:bar]
 
-    columns = [trades[name].to_numpy() for name in ("price", "quantity", "is_buyer_maker")]
-    return lambda dbps: loop(*columns, dbps)  # type: ignore[no-any-return]
+    price, quantity, sold = (trades[name].to_numpy() for name in ("price", "quantity", "is_buyer_maker"))
+    return partial(loop, price, quantity, sold)
 
 
 def least(cases: Mapping[str, Callable[[], object]], rounds: int, rows: int) -> dict[str, str]:
@@ -89,10 +90,10 @@ def short(trades: pl.DataFrame, rounds: int) -> None:
             "all columns": query.collect,
             "features=[]": trades.lazy().rangebar.bars(rule, features=[]).collect,
             'select("close")': query.select("close").collect,
-            "rb.range_bars": lambda rule=rule: trades.select(rb.range_bars(rule)),
+            "rb.range_bars": partial(trades.select, rb.range_bars(rule)),
         }
         if isinstance(rule, int):
-            cases["numba loop"] = lambda rule=rule: loop(rule)
+            cases["numba loop"] = partial(loop, rule)
         found = least(cases, rounds, trades.height)
         row = (name, f"{bars}", f"{trades.height / max(bars, 1):.0f}", *found.values())
         print("|".join(f"{cell:>18}" for cell in row), flush=True)
@@ -137,7 +138,7 @@ def files(trades: pl.DataFrame, rounds: int) -> None:
             by = "symbol" if "symbols" in what else None
             floor = scan.select(pl.all().max())
             cases: dict[str, Callable[[], object]] = {
-                "floor": lambda floor=floor: floor.collect(engine="streaming"),
+                "floor": partial(floor.collect, engine="streaming"),
                 "bars": scan.rangebar.bars(250, by=by).collect,
             }
             found = least(cases, rounds, trades.height)

@@ -38,7 +38,9 @@ class OpenedLake:
                 msg = f"{shown_path(root)} is no lake: make one with `create=True`"
                 raise RangeBarError(msg)
             # What a process that was killed has left is nobody's.
-            if root.exists() and any(there.name != layout.staging.parent.name for there in root.iterdir()):
+            others = root.exists() and any(there.name != layout.staging.parent.name for there in root.iterdir())
+            # Another process may have made the lake since.
+            if others and not layout.lake_file.exists():
                 msg = f"{shown_path(root)} holds something else: name an empty folder, or a lake"
                 raise RangeBarError(msg)
             # The entries of new folders above it are on the disk, too, before anything is added.
