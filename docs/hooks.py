@@ -12,6 +12,7 @@ _ROLE = re.compile(r":(?:class|func|meth|mod):<code>([\w.]+)</code>")
 _PAGE = re.compile(r"<code>docs/(\w+)\.md</code>")
 _HOMES = {
     "datasets": {"sample_trades", "write_sample_archives", "write_sample_lake"},
+    "BookStream": {"flush"},
     "BarStream": {"push", "push_trade", "pending", "checkpoint"},
     "LazyFrameRangeBar": {"bars", "with_bar_id"},
     "backtesting": {"to_backtesting"},
@@ -19,7 +20,16 @@ _HOMES = {
     "plotting": {"plot"},
 }
 """Where names are documented that are not in `rangebar_polars` itself."""
-_CLASSES = ("LazyFrameRangeBar", "DataFrameRangeBar", "BarStream", "BarState", "ExprRangeBar", "Preset", "ReadReport")
+_CLASSES = (
+    "LazyFrameRangeBar",
+    "DataFrameRangeBar",
+    "BarStream",
+    "BarState",
+    "BookStream",
+    "ExprRangeBar",
+    "Preset",
+    "ReadReport",
+)
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:  # noqa: ANN401

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from rangebar_polars import datasets
 from rangebar_polars._bars.amount_rules import Ticks, Time, Turnover, Volume
+from rangebar_polars._bars.book import book
+from rangebar_polars._bars.book_stream import BookStream
 from rangebar_polars._bars.check_features import check_features
 from rangebar_polars._bars.eager_namespace import DataFrameRangeBar
 from rangebar_polars._bars.expr_namespace import ExprRangeBar
@@ -108,6 +110,7 @@ __all__ = [
     "BarState",
     "BarStream",
     "Bars",
+    "BookStream",
     "BuildReport",
     "Cusum",
     "Daily",
@@ -143,6 +146,7 @@ __all__ = [
     "aggression_ratio",
     "amihud",
     "bar_features",
+    "book",
     "book_imbalance",
     "bulk_volume",
     "burstiness",

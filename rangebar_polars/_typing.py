@@ -80,7 +80,38 @@ BarFeature: TypeAlias = BarFeatureName | str
 By: TypeAlias = str | Sequence[str] | None
 """Columns whose values form the groups."""
 
+BookSampling: TypeAlias = Literal["event", "change"]
+"""When a row of a book comes out, besides at equal distances of time."""
+
+Crossed: TypeAlias = Literal["keep", "repair", "error"]
+"""What becomes of a book whose best bid is at its best ask or above it."""
+
+Holes: TypeAlias = Literal["invalid", "keep", "error"]
+"""What becomes of a book when a message is missing."""
+
+BookFeature: TypeAlias = Literal[
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "mid",
+    "spread",
+    "relative_spread",
+    "microprice",
+    "book_imbalance",
+    "bid_depth",
+    "ask_depth",
+    "bid_slope",
+    "ask_slope",
+    "quote_ofi",
+    "buy_cost",
+    "sell_cost",
+    "levels",
+]
+"""What is computed of a book; some are several columns."""
+
 PluginFunction: TypeAlias = Literal[
+    "book",
     "range_bars",
     "range_bar_id",
     "renko",

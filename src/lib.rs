@@ -31,6 +31,9 @@ mod _internal {
     };
 
     #[pymodule_export]
+    use crate::frame::book::check_book;
+
+    #[pymodule_export]
     use crate::frame::text::count_newlines;
 
     #[pymodule_export]
@@ -40,7 +43,7 @@ mod _internal {
     use crate::footers::read_entries;
 
     #[pymodule_export]
-    use crate::stream::{GapStream, PushStream, RenkoStream, TradeStream, checkpoint_request};
+    use crate::stream::{BookPush, DepthStream, GapStream, PushStream, RenkoStream, TradeStream, checkpoint_request};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
+from rangebar_polars._bars.book import BookOptions
 from rangebar_polars._bars.eager import like
 from rangebar_polars._bars.feature_sets import FeatureSet
 from rangebar_polars._bars.lazy_namespace import LazyFrameRangeBar
@@ -131,6 +132,21 @@ class DataFrameRangeBar:
             price_decimals=price_decimals,
             progress=progress,
         ).collect()
+
+    @like(LazyFrameRangeBar.book)
+    def book(self, depth: int = 10, **options: Unpack[BookOptions]) -> pl.DataFrame:
+        """
+        Order books out of updates of their levels.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import rangebar_polars as rb
+        >>> updates = pl.DataFrame({"timestamp": [1, 2], "is_bid": [True, False], "price": [9, 10], "quantity": [2, 1]})
+        >>> updates.rangebar.book(depth=1, time_unit="ms")["mid"].to_list()
+        [None, 9.5]
+        """
+        return self._lazy.book(depth, **options).collect()
 
     @like(LazyFrameRangeBar.to_backtesting)
     def to_backtesting(

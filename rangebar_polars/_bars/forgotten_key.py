@@ -56,9 +56,12 @@ class ForgottenKey:
         The key columns that were named.
     columns
         Columns of the trades.
+    mixed
+        What happens without the key.
     """
 
-    def __init__(self, by: Sequence[str], columns: Sequence[str]) -> None:
+    def __init__(self, by: Sequence[str], columns: Sequence[str], mixed: str = "trades go into the same bars") -> None:
+        self._mixed = mixed
         self._by = list(by)
         self._names = key_like(by, columns)
         self._left = _FRAMES if self._names else 0
@@ -96,7 +99,7 @@ class ForgottenKey:
         remedy = f"by=[{by}]" if self._by else f"by={by}"
         return (
             f"column `{cut(name)}` holds several values, such as {shown(one)} and {shown(other)}, and is not in `by`: "
-            f"their trades go into the same bars; `{remedy}` keeps them apart"
+            f"their {self._mixed}; `{remedy}` keeps them apart"
         )
 
 

@@ -16,6 +16,7 @@ __all__ = ["register"]
 _LIBRARY = Path(_internal.__file__)
 
 _SHAPE: dict[PluginFunction, dict[str, bool]] = {
+    "book": {"changes_length": True},
     "range_bars": {"changes_length": True},
     "range_bar_id": {"changes_length": False},
     "renko": {"changes_length": True},

@@ -15,6 +15,7 @@
 //! - [`labels`]: what came of an entry at each bar.
 //! - [`rolling`]: sums and slopes over the last rows.
 //! - [`liquidity`]: liquidity and order flow of bars, which are such sums.
+//! - [`book`]: updates of an order book, its state and its features.
 //! - [`batch`]: rows of many groups in the order of their groups.
 //! - [`checkpoint`]: the state of a group as bytes.
 //! - [`error`]: what is refused, and the sentence that says so.
@@ -22,6 +23,7 @@
 pub mod bars;
 pub mod batch;
 pub mod block;
+pub mod book;
 pub mod checkpoint;
 pub mod error;
 pub mod features;
@@ -45,6 +47,11 @@ pub use batch::arranged::Arranged;
 pub use batch::layout::{GroupRun, Layout, shares};
 pub use block::Block;
 pub use block::convert::Buffers;
+pub use book::builder::{BookBuilder, BookOptions, BookSample, Crossed, Holes, Sampling};
+pub use book::error::{BookError, BookRole, BookRule};
+pub use book::levels::Level;
+pub use book::sides::{Book, BookSide};
+pub use book::updates::{BOOK_ROWS, RawUpdates, UpdateBuffers, UpdateIds, Updates};
 pub use checkpoint::CheckpointError;
 pub use error::{PointsError, Role, RowError, Rule, ThresholdError};
 pub use footprint::{Footprint, FootprintOptions, Tick};

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use polars::prelude::{DataType, PolarsError, TimeUnit};
 use pyo3::PyErr;
 
-use crate::core::{PointsError, RowError, ThresholdError};
+use crate::core::{BookError, PointsError, RowError, ThresholdError};
 
 pyo3::import_exception!(rangebar_polars.exceptions, RangeBarError);
 
@@ -18,6 +18,11 @@ impl FrameError {
     /// The error of a row, with the name of the column in the frame, the time as an instant, the number of the row and,
     /// with groups, its group.
     pub fn of_row(error: &RowError, name: &str, time: &DataType, place: &str) -> Self {
+        Self(error.describe(name, place, |t| instant(t, time)))
+    }
+
+    /// The error of a row of updates of a book, likewise.
+    pub fn of_update(error: &BookError, name: &str, time: &DataType, place: &str) -> Self {
         Self(error.describe(name, place, |t| instant(t, time)))
     }
 }

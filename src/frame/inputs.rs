@@ -112,7 +112,7 @@ impl TimeColumn {
 
 /// Prices or quantities in one of the forms that the core reads.
 #[derive(Debug, Clone)]
-enum NumberColumn {
+pub(super) enum NumberColumn {
     F64(Float64Chunked),
     F32(Float32Chunked),
     I64(Int64Chunked),
@@ -120,7 +120,7 @@ enum NumberColumn {
 }
 
 impl NumberColumn {
-    fn new(name: &str, s: &Series) -> Result<Self, FrameError> {
+    pub(super) fn new(name: &str, s: &Series) -> Result<Self, FrameError> {
         Ok(match s.dtype() {
             DataType::Float64 => Self::F64(s.f64()?.clone()),
             DataType::Float32 => Self::F32(s.f32()?.clone()),
@@ -136,7 +136,7 @@ impl NumberColumn {
         })
     }
 
-    fn chunk(&self, index: usize) -> Option<Numbers<'_>> {
+    pub(super) fn chunk(&self, index: usize) -> Option<Numbers<'_>> {
         Some(match self {
             Self::F64(ca) => Numbers::F64(ca.downcast_get(index)?.values()),
             Self::F32(ca) => Numbers::F32(ca.downcast_get(index)?.values()),
@@ -148,7 +148,7 @@ impl NumberColumn {
 
 /// A column in the form in which it is held: integers with 64 bits, or 128 if prices and quantities need them. Null if
 /// a value does not fit, which [`first_unreadable`] finds.
-fn hold(role: Role, s: &Series) -> PolarsResult<Series> {
+pub(super) fn hold(role: Role, s: &Series) -> PolarsResult<Series> {
     let dtype = match s.dtype() {
         DataType::UInt64 | DataType::Int128 | DataType::UInt128 if is_number(role) => DataType::Int128,
         dtype if dtype.is_integer() && !matches!(role, Role::Time | Role::IsBuyerMaker) => DataType::Int64,
@@ -158,7 +158,7 @@ fn hold(role: Role, s: &Series) -> PolarsResult<Series> {
 }
 
 /// The first value of a column that cannot be read: a null, or an integer that is too wide.
-fn first_unreadable(
+pub(super) fn first_unreadable(
     role: Role,
     decimals: Decimals,
     s: &Series,

@@ -1,6 +1,7 @@
 //! Polars columns in, Polars columns out: the code that expressions and streams share. No arithmetic.
 
 pub mod bar_inputs;
+pub mod book;
 pub mod bricks;
 pub mod checks;
 pub mod digest;

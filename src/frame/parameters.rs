@@ -36,17 +36,14 @@ pub fn max_time(text: &str, unit: TimeUnit) -> Result<Length, FrameError> {
     length("max_time", "\"4h\" or \"1d\"", text, unit)
 }
 
-/// The length of windows of time that follow each other, from a Polars duration string.
+/// The length of windows of time that follow each other, from a Polars duration string; an error begins with what must be.
 ///
 /// # Errors
 ///
 /// An invalid string, a duration that is not above zero, counts rows, or counts in several of months, weeks, days and
 /// smaller units.
-pub fn every(text: &str) -> Result<Every, FrameError> {
-    let refuse = |why: &str| {
-        let told = "`every` of Time must be a duration such as \"1h\", \"1d\", \"1w\" or \"1mo\"";
-        FrameError(format!("{told}, got {text:?}{why}: name one length of windows"))
-    };
+pub fn every(must: &str, text: &str) -> Result<Every, FrameError> {
+    let refuse = |why: &str| FrameError(format!("{must}, got {text:?}{why}: name one length of windows"));
     let duration = Duration::try_parse(text).map_err(|error| refuse(&format!(" ({error})")))?;
     if duration.negative() {
         return Err(refuse(", which is negative"));

@@ -248,7 +248,10 @@ impl RuleForm {
                     .to_owned(),
             )),
             Self::Runs { target, span, of } => adaptive("Runs", Measure::Run, *of, (*target, *span), decimals),
-            Self::Time { every: length } => Ok(TimeRule::new(every(length)?).into()),
+            Self::Time { every: length } => {
+                let must = "`every` of Time must be a duration such as \"1h\", \"1d\", \"1w\" or \"1mo\"";
+                Ok(TimeRule::new(every(must, length)?).into())
+            }
         }
     }
 

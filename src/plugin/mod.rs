@@ -1,5 +1,6 @@
-//! Expressions: a Struct of trades in, bars, bar numbers or bricks out. Only shells, no arithmetic.
+//! Expressions: a Struct of trades in, bars, bar numbers or bricks out; of updates in, books out. Only shells, no arithmetic.
 
+mod book;
 mod kwargs;
 mod labels;
 mod liquidity;

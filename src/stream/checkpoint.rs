@@ -14,6 +14,7 @@
 //! checkpoint.
 
 use polars::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::grouped::GroupedBars;
@@ -59,7 +60,7 @@ pub struct Input {
 }
 
 /// A dtype that a checkpoint can hold, as words: its name, then what there is to say of it.
-type KeyType = Vec<String>;
+pub(super) type KeyType = Vec<String>;
 
 const PLAIN: [(&str, DataType); 15] = [
     ("String", DataType::String),
@@ -94,7 +95,7 @@ fn value_of<T: Clone>(table: &[(&str, T)], word: &str) -> Result<T, CheckpointEr
 }
 
 /// The words of a dtype.
-fn words(name: &str, dtype: &DataType) -> Result<KeyType, FrameError> {
+pub(super) fn words(name: &str, dtype: &DataType) -> Result<KeyType, FrameError> {
     let unit = |unit| word_of(&UNITS, unit);
     let found = match dtype {
         DataType::Datetime(of, zone) => unit(of)
@@ -116,7 +117,7 @@ fn words(name: &str, dtype: &DataType) -> Result<KeyType, FrameError> {
 }
 
 /// The dtype of some words.
-fn dtype(words: &KeyType) -> Result<DataType, FrameError> {
+pub(super) fn dtype(words: &KeyType) -> Result<DataType, FrameError> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     Ok(match words[..] {
         ["Datetime", unit] => DataType::Datetime(value_of(&UNITS, unit)?, None),
@@ -150,17 +151,9 @@ impl Header {
     ///
     /// A key column of a dtype that a checkpoint cannot hold.
     pub fn save(request: &Request, stream: Option<&GroupedBars>) -> Result<Vec<u8>, FrameError> {
-        let mut out = [FORMAT, VERSION.as_bytes(), b"\n"].concat();
         let input = stream.map(GroupedBars::input).transpose()?;
         let header = Header { library: env!("CARGO_PKG_VERSION").to_owned(), request, input };
-        serde_json::to_writer(&mut out, &header).map_err(|error| FrameError(error.to_string()))?;
-        out.push(b'\n');
-        if let Some(stream) = stream {
-            stream.save(&mut out)?;
-        }
-        let sum = checksum(&out);
-        out.put(sum);
-        Ok(out)
+        sealed(FORMAT, &header, |out| stream.map_or(Ok(()), |stream| stream.save(out)))
     }
 
     /// Reads the header of a checkpoint; the state stands behind it.
@@ -169,29 +162,57 @@ impl Header {
     ///
     /// Bytes that are no checkpoint of this version, or not those that were written.
     pub fn load(bytes: &[u8]) -> Result<(Self, Reader<'_>), FrameError> {
-        let refuse = |what: &str| Err(FrameError(format!("not a checkpoint of rangebar_polars: {what}")));
-        let Some(rest) = bytes.strip_prefix(FORMAT) else {
-            return refuse(if FORMAT.starts_with(bytes) { "the bytes end too soon" } else { "it begins otherwise" });
-        };
-        let Some((version, rest)) = line(rest) else { return refuse("the bytes end too soon") };
-        if version != VERSION.as_bytes() {
-            return Err(FrameError(format!(
-                "the checkpoint is of version {} of the format, and this library reads version {VERSION}: \
-                 restore it with the library that wrote it",
-                String::from_utf8_lossy(version)
-            )));
-        }
-        let Some((sealed, sum)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else {
-            return refuse("the bytes end too soon");
-        };
-        if checksum(sealed) != u64::from_le_bytes(*sum) {
-            return Err(FrameError("the checkpoint is truncated or altered: its checksum does not match".to_owned()));
-        }
-        let Some((header, state)) = rest.strip_suffix(sum).and_then(line) else { return refuse("it has no header") };
-        let header = serde_json::from_slice(header)
-            .map_err(|error| FrameError(format!("the checkpoint's header cannot be read: {error}")))?;
-        Ok((header, Reader::new(state)))
+        opened(FORMAT, bytes)
     }
+}
+
+/// The bytes of a checkpoint of a format.
+///
+/// # Errors
+///
+/// As `save`, which appends the state.
+pub(super) fn sealed(
+    format: &[u8],
+    header: &impl Serialize,
+    save: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>,
+) -> Result<Vec<u8>, FrameError> {
+    let mut out = [format, VERSION.as_bytes(), b"\n"].concat();
+    serde_json::to_writer(&mut out, header).map_err(|error| FrameError(error.to_string()))?;
+    out.push(b'\n');
+    save(&mut out)?;
+    let sum = checksum(&out);
+    out.put(sum);
+    Ok(out)
+}
+
+/// The header of a checkpoint of a format, and the state behind it.
+///
+/// # Errors
+///
+/// Bytes that are no such checkpoint of this version, or not those that were written.
+pub(super) fn opened<'a, H: DeserializeOwned>(format: &[u8], bytes: &'a [u8]) -> Result<(H, Reader<'a>), FrameError> {
+    let refuse = |what: &str| Err(FrameError(format!("not a checkpoint of rangebar_polars: {what}")));
+    let Some(rest) = bytes.strip_prefix(format) else {
+        return refuse(if format.starts_with(bytes) { "the bytes end too soon" } else { "it begins otherwise" });
+    };
+    let Some((version, rest)) = line(rest) else { return refuse("the bytes end too soon") };
+    if version != VERSION.as_bytes() {
+        return Err(FrameError(format!(
+            "the checkpoint is of version {} of the format, and this library reads version {VERSION}: \
+             restore it with the library that wrote it",
+            String::from_utf8_lossy(version)
+        )));
+    }
+    let Some((sealed, sum)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else {
+        return refuse("the bytes end too soon");
+    };
+    if checksum(sealed) != u64::from_le_bytes(*sum) {
+        return Err(FrameError("the checkpoint is truncated or altered: its checksum does not match".to_owned()));
+    }
+    let Some((header, state)) = rest.strip_suffix(sum).and_then(line) else { return refuse("it has no header") };
+    let header = serde_json::from_slice(header)
+        .map_err(|error| FrameError(format!("the checkpoint's header cannot be read: {error}")))?;
+    Ok((header, Reader::new(state)))
 }
 
 /// Up to the end of the line, and what follows.
@@ -362,7 +383,7 @@ impl From<CheckpointError> for FrameError {
 }
 
 /// Keys as text or as integers, each behind a mark for null.
-fn save_keys(keys: &Series, out: &mut Vec<u8>) -> Result<(), FrameError> {
+pub(super) fn save_keys(keys: &Series, out: &mut Vec<u8>) -> Result<(), FrameError> {
     if let DataType::Null = keys.dtype() {
         return Ok(());
     }
@@ -385,7 +406,12 @@ fn save_key<T>(value: Option<T>, out: &mut Vec<u8>, put: impl FnOnce(T, &mut Vec
     }
 }
 
-fn load_keys(name: &PlSmallStr, dtype: &DataType, len: usize, from: &mut Reader<'_>) -> Result<Column, FrameError> {
+pub(super) fn load_keys(
+    name: &PlSmallStr,
+    dtype: &DataType,
+    len: usize,
+    from: &mut Reader<'_>,
+) -> Result<Column, FrameError> {
     let name = name.clone();
     let series = if let DataType::Null = dtype {
         if len > 1 {

@@ -6,6 +6,8 @@
 //! these `ended` as `rows` or in a `thin_frame`. What goes into Python goes by `crossing`.
 
 mod arguments;
+mod book;
+mod book_python;
 mod cells;
 mod checkpoint;
 mod coded_keys;
@@ -30,5 +32,6 @@ mod threads;
 mod trade;
 mod worker;
 
+pub use self::book_python::{BookPush, DepthStream};
 pub use self::push_stream::PushStream;
 pub use self::python::{GapStream, RenkoStream, TradeStream, checkpoint_request};

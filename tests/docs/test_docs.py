@@ -15,13 +15,22 @@ import pytest
 
 import rangebar_polars as rb
 from rangebar_polars import _internal, backtesting, exports, plotting
+from rangebar_polars._bars.book import BookOptions
 from rangebar_polars._bars.eager_namespace import BarIdOptions, FrameOptions
 from rangebar_polars._typing import BarFeatureName
 from rangebar_polars.validation._bounds import bounds
 from tests._paths import ROOT
 
 MODULES = (rb.datasets, backtesting, exports, plotting)
-CLASSES = (rb.BarState, rb.BarStream, rb.DataFrameRangeBar, rb.ExprRangeBar, rb.Lake, rb.LazyFrameRangeBar)
+CLASSES = (
+    rb.BarState,
+    rb.BarStream,
+    rb.BookStream,
+    rb.DataFrameRangeBar,
+    rb.ExprRangeBar,
+    rb.Lake,
+    rb.LazyFrameRangeBar,
+)
 LAKE_ERRORS = (rb.LakeConflictError, rb.LakeFileError, rb.LakeLockError)
 FETCH_ERRORS = (rb.FetchError, rb.MissingTradesError, rb.NotEnoughBarsError)
 TOLD = (rb.AddReport, rb.BuildReport, rb.FetchReport, rb.Series)
@@ -86,7 +95,9 @@ def test_an_eager_method_says_what_the_lazy_one_says(name: str) -> None:
     assert pydoc.render_doc(eager).count("Parameters") == 1
 
 
-@pytest.mark.parametrize(("name", "options"), [("bars", FrameOptions), ("with_bar_id", BarIdOptions)])
+@pytest.mark.parametrize(
+    ("name", "options"), [("bars", FrameOptions), ("with_bar_id", BarIdOptions), ("book", BookOptions)]
+)
 def test_checkers_see_every_parameter_of_an_eager_method(name: str, options: type) -> None:
     signature = inspect.signature(getattr(rb.LazyFrameRangeBar, name))
     keywords = {

@@ -19,7 +19,15 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 MODULES = (rb.datasets, backtesting, exports, plotting)
 """Modules whose functions and classes are called by their names in them."""
-CLASSES = (rb.BarState, rb.BarStream, rb.DataFrameRangeBar, rb.ExprRangeBar, rb.Lake, rb.LazyFrameRangeBar)
+CLASSES = (
+    rb.BarState,
+    rb.BarStream,
+    rb.BookStream,
+    rb.DataFrameRangeBar,
+    rb.ExprRangeBar,
+    rb.Lake,
+    rb.LazyFrameRangeBar,
+)
 
 
 def name_of(page: Path) -> str:

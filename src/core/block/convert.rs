@@ -157,7 +157,8 @@ fn convert_prices(numbers: Numbers<'_>, precision: Precision, out: &mut [i64]) -
     })
 }
 
-fn exact_price(value: Number, precision: Precision) -> Result<i64, Rule> {
+/// A price, by itself.
+pub(in crate::core) fn exact_price(value: Number, precision: Precision) -> Result<i64, Rule> {
     if !value.is_finite() || value.is_negative() || value.is_zero() {
         return Err(Rule::Positive { value });
     }

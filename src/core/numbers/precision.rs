@@ -14,7 +14,13 @@ pub struct Precision {
 
 impl Precision {
     /// The limit for quantities.
-    pub const OF_QUANTITIES: Self = Self { decimals: Decimals::OF_QUANTITIES, parts: 1_000 };
+    pub const OF_QUANTITIES: Self = Self::of_quantities(Decimals::OF_QUANTITIES);
+
+    /// The limit for quantities of some decimals, such as those of a book.
+    #[must_use]
+    pub const fn of_quantities(decimals: Decimals) -> Self {
+        Self { decimals, parts: 1_000 }
+    }
 
     /// The limit for prices of some decimals.
     #[must_use]
