@@ -71,8 +71,7 @@ pub fn bytes_of_python<'py>(py: Python<'py>, bytes: Vec<u8>) -> PyResult<Bound<'
 }
 
 /// Frees what takes long to be freed, while other threads of Python run.
-pub fn drop_apart<T: Send>(what: Option<T>) {
-    let mut what = what;
+pub fn drop_apart<T: Send>(mut what: Option<T>) {
     if what.is_some() {
         // Without an interpreter there is nobody who waits.
         let _ = Python::try_attach(|py| py.detach(|| what = None));

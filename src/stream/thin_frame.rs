@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "the C data interface is one of pointers")]
 
 use std::ffi::c_void;
-use std::ptr::{null, null_mut};
+use std::ptr::{null, null_mut, with_exposed_provenance};
 use std::sync::{Arc, Mutex};
 
 use polars::prelude::*;
@@ -30,7 +30,7 @@ pub const MOST_BARS: usize = 64;
 pub struct Schemas {
     addresses: Vec<usize>,
     /// What owns them. Nobody locks it: a lock may be shared between threads, which they may not.
-    _owned: Mutex<Vec<Box<ArrowSchema>>>,
+    _owned: Mutex<Box<[ArrowSchema]>>,
 }
 
 /// `ArrowArray` of the C data interface.
@@ -78,11 +78,11 @@ impl Schemas {
         let keys = keys.columns().iter().map(|key| (key.name().clone(), key.dtype().clone()));
         let columns = shape.columns.iter();
         let columns = columns.map(|column| (PlSmallStr::from_static(column.name), column.dtype(&shape.time)));
-        let schemas: Vec<_> = keys
+        let schemas: Box<[_]> = keys
             .chain(columns)
-            .map(|(name, dtype)| Box::new(export_field_to_c(&dtype.to_arrow_field(name, CompatLevel::newest()))))
+            .map(|(name, dtype)| export_field_to_c(&dtype.to_arrow_field(name, CompatLevel::newest())))
             .collect();
-        let addresses = schemas.iter().map(|schema| (&raw const **schema).addr()).collect();
+        let addresses = schemas.iter().map(|schema| (&raw const *schema).expose_provenance()).collect();
         Self { addresses, _owned: Mutex::new(schemas) }
     }
 }
@@ -183,6 +183,6 @@ unsafe extern "C" fn release(array: *mut Array) {
 impl Export {
     /// A column of one array, which owns itself.
     fn new(schema: usize, array: &mut *mut Array) -> Self {
-        Self { field: schema as *const ArrowSchema, arrays: array, len: 1, release: None, private_data: null_mut() }
+        Self { field: with_exposed_provenance(schema), arrays: array, len: 1, release: None, private_data: null_mut() }
     }
 }
