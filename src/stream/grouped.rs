@@ -357,7 +357,7 @@ impl GroupedBars {
     #[cold]
     pub(super) fn bar_too_long(&self) -> FrameError {
         let most = self.plan.request.max_bar_trades.unwrap_or(u64::MAX);
-        let (group, opened) = self.machines.too_long().unwrap_or_default();
+        let (group, opened) = self.machines.too_long().map_or((0, 0), |long| (long.group, long.opened));
         let of = if self.plan.by.is_empty() { String::new() } else { format!(" of {}", self.groups.describe(group)) };
         let opened = instant(opened, &self.time.dtype);
         FrameError(format!(
@@ -413,8 +413,11 @@ impl GroupedBars {
         self.machines.grow(self.groups.len());
         let Self { machines, plan, arranged, groups, .. } = self;
         let failure = for_strides(slices, groups.len(), threads, arranged, |strides| {
-            let failed = machines.push_strides(plan, strides, threads, sink).map(Some);
-            failed.or_else(|| machines.too_long().map(|_| None))
+            let failed = machines.push_strides(plan, strides, threads, sink);
+            match machines.too_long() {
+                Some(long) if failed.is_none_or(|(row, _)| long.row < row) => Some(None),
+                _ => failed.map(Some),
+            }
         });
         let group_of = |row: usize| slices.iter().find_map(|slice| slice.group(row)).unwrap_or_default();
         let unreadable = || {

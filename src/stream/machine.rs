@@ -1,7 +1,8 @@
 //! The machine of one group, and what holds for all of them.
 
 use crate::core::{
-    AnyRule, BarBuilder, Breaks, ClosedBar, Decimals, FootprintOptions, Length, SeenIds, TimeUnit, WindowOptions,
+    AnyRule, BarBuilder, Breaks, ClosedBar, Decimals, FootprintOptions, Length, RangeBar, SeenIds, TimeUnit,
+    WindowOptions,
 };
 
 /// The machine of one group.
@@ -70,11 +71,18 @@ impl Machine {
         Self { builder: parameters.builder(), ids, touched: 0 }
     }
 
-    /// When the first bar opened that has more trades than may be, of those that just closed and those that form.
-    pub fn too_long(&self, closed: &[ClosedBar], most: u64) -> Option<i64> {
-        let forming = self.builder.forming().map(|(_, bar)| bar);
-        let mut bars = closed.iter().map(|closed| &closed.bar).chain(forming);
-        bars.find(|bar| bar.agg_record_count > most).map(|bar| bar.open_time)
+    /// The first bar that has more trades than may be, of those that just closed and those that form behind so many rows:
+    /// the row with its first trade too many, and when it opened.
+    pub fn too_long(&self, closed: &[ClosedBar], rows: usize, most: u64) -> Option<(usize, i64)> {
+        let forming = self.builder.forming().map(|(_, bar)| (rows, bar));
+        let bars = closed.iter().map(|closed| (closed.end(), &closed.bar)).chain(forming);
+        let long = bars.filter(|(_, bar)| bar.agg_record_count > most);
+        // One that was too long before, since the limit is new, is so from the first row.
+        let with_row = |(end, bar): (usize, &RangeBar)| {
+            let beyond = usize::try_from(bar.agg_record_count - most).unwrap_or(usize::MAX);
+            (end.saturating_sub(beyond), bar.open_time)
+        };
+        long.map(with_row).min_by_key(|(row, _)| *row)
     }
 
     /// Whether one trade more might be too many for a bar.

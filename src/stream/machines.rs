@@ -27,7 +27,7 @@ use super::machine::{Machine, Parameters, Pushes, Terms};
 use super::outbox::Outbox;
 use super::plan::Plan;
 use super::strides::Stride;
-use super::worker::{Run, Worker};
+use super::worker::{LongBar, Run, Worker};
 use crate::core::{BarBuilder, ClosedBar, Layout, RowError, Trade, shares};
 use crate::frame::polars_internals::RAYON;
 
@@ -119,9 +119,9 @@ impl Machines {
         self.machines.retain(|_| kept.next().is_none_or(|&kept| kept));
     }
 
-    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
-    pub fn too_long(&self) -> Option<(IdxSize, i64)> {
-        self.workers.iter().filter_map(Worker::too_long).min_by_key(|(group, _)| *group)
+    /// The first bar of this push that has more trades than may be.
+    pub fn too_long(&self) -> Option<LongBar> {
+        self.workers.iter().filter_map(Worker::too_long).min_by_key(|long| long.row)
     }
 
     /// Begins a push.

@@ -31,8 +31,19 @@ pub struct Worker {
     failure: Option<(usize, RowError)>,
     /// Trades of this push that were dropped since they had been seen.
     skipped: u64,
-    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
-    too_long: Option<(IdxSize, i64)>,
+    /// The first bar of this push that has more trades than may be.
+    too_long: Option<LongBar>,
+}
+
+/// A bar that has more trades than may be.
+#[derive(Clone, Copy)]
+pub struct LongBar {
+    /// The row of the batch with the first trade too many.
+    pub row: usize,
+    /// The group.
+    pub group: IdxSize,
+    /// When the bar opened.
+    pub opened: i64,
 }
 
 /// Rows of one group that follow each other, and the bars that they ended.
@@ -75,8 +86,8 @@ impl Worker {
         self.too_long = None;
     }
 
-    /// The first group of which this push made a bar that has more trades than may be, and when that bar opened.
-    pub fn too_long(&self) -> Option<(IdxSize, i64)> {
+    /// The first bar of this push that has more trades than may be.
+    pub fn too_long(&self) -> Option<LongBar> {
         self.too_long
     }
 
@@ -121,8 +132,12 @@ impl Worker {
                         break;
                     }
                     let run = (*group, start..places.end.min(start + at_once));
-                    if let Err((row, error)) = self.push_run(terms, number, run, machine, trades) {
-                        self.failure = Some((layout.row(start + row), error));
+                    if let Err((row, error)) = self.push_run(terms, number, run, machine, trades, layout) {
+                        let row = layout.row(start + row);
+                        // A group that begins before the row where another failed may fail behind it.
+                        if self.failure.is_none_or(|(first, _)| row < first) {
+                            self.failure = Some((row, error));
+                        }
                         break;
                     }
                     if let Some(outbox) = &mut outbox {
@@ -179,7 +194,7 @@ impl Worker {
         if let (Some(ids), Some(id)) = (&mut machine.ids, id) {
             ids.add(&[trade.time], &[id]);
         }
-        self.look_for_long_bars(terms, group, machine, 0);
+        self.look_for_long_bars(terms, group, machine, 0, 1, |row| row);
         Ok(&mut self.closed)
     }
 
@@ -203,6 +218,7 @@ impl Worker {
         (group, places): GroupRun,
         machine: &mut Machine,
         trades: &Trades<'_>,
+        layout: &Layout,
     ) -> Result<(), (usize, RowError)> {
         let trades = trades.slice(places.clone());
         let mut seen = 0;
@@ -225,24 +241,39 @@ impl Worker {
         } else {
             builder.push(rows, &mut self.buffers, &mut self.closed)
         };
+        // If a row failed, those before it are in.
+        let taken = (machine.builder.seen().rows - rows_before) as usize;
+        self.look_for_long_bars(terms, group, machine, known, taken, |row| layout.row(places.start + seen + row));
         result.map_err(|error| (seen + (error.row - rows_before) as usize, error))?;
         if let (Some(seen), Some(ids)) = (&mut machine.ids, rows.agg_trade_id) {
             seen.add(rows.time, ids);
         }
-        self.look_for_long_bars(terms, group, machine, known);
         let (places, closed) = (places.start + seen..places.end, known..self.closed.len());
         self.pushed.push(Pushed { stride, places, first_bar, closed });
         Ok(())
     }
 
-    /// Notes a bar of a group that has more trades than may be: one that forms, or one that closed, behind so many.
-    fn look_for_long_bars(&mut self, terms: &Terms, group: IdxSize, machine: &Machine, known: usize) {
+    /// Notes a bar of a group that has more trades than may be: one that forms, or one that closed, behind so many. `row`
+    /// says which row of the batch is one of the rows pushed.
+    fn look_for_long_bars(
+        &mut self,
+        terms: &Terms,
+        group: IdxSize,
+        machine: &Machine,
+        known: usize,
+        rows: usize,
+        row: impl Fn(usize) -> usize,
+    ) {
         let most = terms.parameters.max_bar_trades;
         if most < u64::MAX
-            && self.too_long.is_none_or(|(first, _)| group < first)
-            && let Some(opened) = machine.too_long(&self.closed[known..], most)
+            && rows > 0
+            && let Some((at, opened)) = machine.too_long(&self.closed[known..], rows, most)
         {
-            self.too_long = Some((group, opened));
+            let long = LongBar { row: row(at), group, opened };
+            // However rows are shared between threads, it is the one that a push of row by row would meet.
+            if self.too_long.is_none_or(|first| long.row < first.row) {
+                self.too_long = Some(long);
+            }
         }
     }
 

@@ -99,3 +99,38 @@ def test_the_number_of_threads_does_not_show() -> None:
         return lines
 
     assert said(1) == said(2) == said(8)
+
+
+FIRST = """
+import random
+import polars as pl
+from tests._arrangements import ARRANGEMENTS, arranged
+import rangebar_polars as rb
+
+chance, row = random.Random(0), pl.int_range(pl.len())
+for arrangement in ARRANGEMENTS:
+    trades = arranged(arrangement)
+    seen = trades.select(pl.int_range(1, pl.len() + 1).over("symbol")).to_series()
+    for number in range(12):
+        near = chance.randrange(trades.height)
+        bad = {chance.randrange(near, min(near + 10 ** (number % 5) + 1, trades.height)) for _ in range(4)}
+        most = chance.choice([1_000_000, 5_000, 30_000])
+        broken = trades.with_columns(pl.when(row.is_in(bad)).then(-1.0).otherwise("price").alias("price"))
+        options = chance.choice([{}, {"intra": True}])
+        stream = rb.BarStream(rb.Ticks(10_000_000), by="symbol", max_bar_trades=most, **options)
+        try:
+            stream.push(broken)
+        except rb.RangeBarError as error:
+            long = (seen > most).arg_max() if seen.max() > most else trades.height
+            first = min(*bad, long)
+            symbol = trades["symbol"][first]
+            told = f'the bar of symbol="{symbol}"' if first < min(bad) else f"at row {first} of the frame ("
+            assert told in str(error), (arrangement, sorted(bad), most, first, error)
+            print(error)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_what_comes_first_is_told(threads: int) -> None:
+    """The earliest row that is bad, or that makes a bar too long, in whatever order groups and threads come upon them."""
+    assert len(run_alone(FIRST, POLARS_MAX_THREADS=str(threads)).splitlines()) == 12 * len(ARRANGEMENTS)
