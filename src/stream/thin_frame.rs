@@ -72,6 +72,11 @@ struct BlockColumn {
     buffers: [*const c_void; 2],
 }
 
+// SAFETY: the pointers lead into memory that the block owns and that nobody alters, whichever thread frees the last share.
+unsafe impl Send for BlockColumn {}
+// SAFETY: as above.
+unsafe impl Sync for BlockColumn {}
+
 impl Schemas {
     /// Of the keys, then of the columns of bars.
     fn new(keys: &DataFrame, shape: &Shape) -> Self {

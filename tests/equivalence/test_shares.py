@@ -132,5 +132,5 @@ for arrangement in ARRANGEMENTS:
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_what_comes_first_is_told(threads: int) -> None:
-    """The earliest row that is bad, or that makes a bar too long, in whatever order groups and threads come upon them."""
+    """The earliest row that is bad, or that makes a bar too long, whatever order groups and threads come in."""
     assert len(run_alone(FIRST, POLARS_MAX_THREADS=str(threads)).splitlines()) == 12 * len(ARRANGEMENTS)
