@@ -23,6 +23,10 @@ COSTS = (1, 4)
 """Quantities whose cost is asked for."""
 ROUNDED = ("microprice", "slope")
 """Columns with more than one rounding."""
+CANCELLED = ("pressure",)
+"""Columns that are a difference of rounded numbers, over their sum."""
+WORDS = ("bid", "ask")
+CHANGES = ("add", "reduce", "delete")
 Cells: TypeAlias = "dict[str, Any]"
 
 
@@ -155,6 +159,13 @@ class Book:
     was_crossed: bool = False
     before: list[list[tuple[int, int]]] | None = None
     flows: list[int] | None = None
+    done: list[str] | None = None
+    """What each update did, as in the names of columns; none if the book was unknown since the row before."""
+    waits: dict[str, list[int]] = field(default_factory=lambda: {word: [] for word in WORDS})
+    """How long each best level was away that came back."""
+    gone: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: {word: [] for word in WORDS})
+    """Best levels that are not back, each with the time at which it went."""
+    shown: int = 0
 
     def __post_init__(self) -> None:
         self.is_valid = not self.case.options.get("needs_snapshot", False)
@@ -178,12 +189,17 @@ class Book:
             self.holes += 1
             if self.case.options["holes"] == "invalid":
                 self.is_valid, self.bids, self.asks, self.before, self.flows = False, {}, {}, None, None
+                self.done, self.gone = None, {word: [] for word in WORDS}
 
     def apply(self, row: Update) -> None:
         self.updates += 1
         if not self.is_valid or self.is_stale:
             return
         side = self.bids if row.is_bid else self.asks
+        before, after = side.get(row.price, 0), row.quantity
+        if self.done is not None and before != after and not row.is_snapshot:
+            does = "add" if after > before else "reduce" if after else "delete"
+            self.done.append(f"{WORDS[not row.is_bid]}_{does}")
         if row.quantity == 0:
             side.pop(row.price, None)
             return
@@ -201,7 +217,7 @@ class Book:
         """The levels of both sides, best first."""
         return [sorted(self.bids.items(), reverse=True), sorted(self.asks.items())]
 
-    def end_event(self) -> None:
+    def end_event(self, time: int) -> None:
         if not self.is_valid:
             return
         if self.is_crossed():
@@ -218,7 +234,33 @@ class Book:
             self.flows = [
                 flow + step(self.before, after, rank) for rank, flow in zip(range(DEPTH), self.flows, strict=True)
             ]
+        if self.before is not None:
+            for side, word in enumerate(WORDS):
+                self.wait(word, side, time, after)
         self.before = after
+
+    def wait(self, word: str, side: int, time: int, after: list[list[tuple[int, int]]]) -> None:
+        """A best level that has become worse is gone; it is back once the best is at its price, or better."""
+        assert self.before is not None
+        sign = 1 if word == "bid" else -1
+        was, best = [sign * sides[side][0][0] if sides[side] else float("-inf") for sides in (self.before, after)]
+        self.waits[word] += [time - went for price, went in self.gone[word] if sign * price <= best]
+        self.gone[word] = [(price, went) for price, went in self.gone[word] if sign * price > best]
+        if best < was:
+            self.gone[word] = [*self.gone[word], (self.before[side][0][0], time)][-DEPTH:]
+
+    def activity(self, time: int) -> Cells:
+        """What was done since the row before."""
+        out: Cells = {}
+        span = Fraction(time - self.shown, 1_000)
+        for word in WORDS:
+            waits = self.waits[word] if self.done is not None else []
+            out[f"{word}_resiliency"] = float(Fraction(sum(waits), 1_000 * len(waits))) if waits else None
+            for does in CHANGES:
+                count = None if self.done is None else self.done.count(f"{word}_{does}")
+                out[f"{word}_{does}_count"] = count
+                out[f"{word}_{does}_rate"] = float(count / span) if count is not None and span else None
+        return out
 
     def cells(self, time: int) -> Cells:
         """A row of what the library shows, whose time begins anew."""
@@ -230,12 +272,15 @@ class Book:
             "hole_count": self.holes,
             "dropped_count": self.dropped,
             **features(*self.sides()),
+            **self.activity(time),
             **{f"quote_ofi_{rank + 1}": self.flows and float(self.flows[rank] * LOT) for rank in range(DEPTH)},
         }
         if not self.is_valid:
             out |= dict.fromkeys(("bid_depth", "ask_depth"))
         self.updates = self.holes = self.dropped = 0
         self.was_crossed, self.flows = False, None if self.before is None else [0] * DEPTH
+        self.done, self.waits = None if self.before is None else [], {word: [] for word in WORDS}
+        self.shown = time
         return out
 
 
@@ -274,6 +319,9 @@ def of_both(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> dict[st
     for levels in (1, DEPTH):
         b, a = (sum(q for _, q in side[:levels]) for side in (bids, asks))
         out[f"book_imbalance_{levels}"] = Fraction(b - a, b + a)
+    weighed = [sum(q / abs(price - mid) for price, q in side[:DEPTH] if price != mid) for side in (bids, asks)]
+    beyond = any(price >= mid for price, _ in bids[:DEPTH]) or any(price <= mid for price, _ in asks[:DEPTH])
+    out["book_pressure"] = None if beyond else Fraction(weighed[0] - weighed[1], sum(weighed))
     for word, way, side, against, sign in (("bid", "buy", bids, asks, -1), ("ask", "sell", asks, bids, 1)):
         last, offered = side[:DEPTH][-1][0], sum(q for _, q in side[:DEPTH])
         distance = sign * (last - mid)
@@ -311,7 +359,7 @@ def add_event(book: Book, rows: list[Update]) -> None:
             book.follow(row)
         was_snapshot, known = row.is_snapshot, row.last
         book.apply(row)
-    book.end_event()
+    book.end_event(rows[0].time)
 
 
 def rows_of(case: Case, rows: list[tuple[int, Update]]) -> Iterator[tuple[int, Cells]]:

@@ -563,8 +563,8 @@ class LazyFrameRangeBar:
         LazyFrame
             The key columns, `time` (dtype of `time`), `is_valid` (Boolean), `is_crossed` (Boolean: now, or after an
             event since the row before), `update_count` and `hole_count` (UInt64: updates, and holes in the ids, since
-            the row before), and the features (Float64). Rows are in the order of the updates after which they came
-            out; an event is known to be whole when the next one of its group begins, or the input ends.
+            the row before), and the features (Float64, counts UInt64). Rows are in the order of the updates after which
+            they came out; an event is known to be whole when the next one of its group begins, or the input ends.
 
         Raises
         ------
@@ -584,6 +584,9 @@ class LazyFrameRangeBar:
           2010).
         - `book_imbalance_1`, `_5` and `_n`, for n = `depth` levels: (bids - asks) / (bids + asks), of what is offered
           at the best levels (Gould and Bonart, 2016).
+        - `book_pressure`: (B' - A') / (B' + A'), where B' and A' add up what each of the `depth` best bids and asks
+          offers, over its distance from the mid. Harris and Panchapagesan (2005) set the sides of a book against each
+          other with other weights.
         - `bid_depth`, `ask_depth` (quantity): what `depth` levels offer.
         - `bid_slope`, `ask_slope` (quantity / price): that over the way from the mid to the last of these levels. Næs
           and Skjeltorp (2006) take logarithms and average over the levels.
@@ -591,14 +594,24 @@ class LazyFrameRangeBar:
           level, summed over the events since the row before. The first is that of :func:`quote_ofi` (Cont, Kukanov and
           Stoikov, 2014), all together are the multi-level order-flow imbalance of Xu, Gould and Howison (2018). A level
           that is not there counts as one of no quantity at the worst price.
+        - `update_counts`: `bid_add_count`, `bid_reduce_count`, `bid_delete_count`, and the same of `ask` (UInt64):
+          updates since the row before, outside snapshots, that raised the quantity of a level, lowered it, or deleted
+          it.
+        - `update_rates`: `bid_add_rate` and so on (1 / second): these over the time since the row before (Cont, Stoikov
+          and Talreja, 2010).
+        - `resiliency`: `bid_resiliency`, `ask_resiliency` (seconds): of the best levels that came back since the row
+          before, how long they were away on average. A best level goes with an event that leaves the best price of its
+          side worse, and is back with the first one that leaves it at its price or better; the newest `depth` of those
+          that are gone are waited for. Large (2007) fits a model of when a book is replenished.
         - `buy_cost_q`, `sell_cost_q`, for each q of `cost_of`: what it costs to trade q at once, over what it is worth
           at the mid: (paid - q m) / (q m), and (q m - received) / (q m). Their sum is the cost of a round trip of
           Irvine, Benston and Kandel (2000).
         - `levels`: `bid_1`, `bid_size_1`, `ask_1`, `ask_size_1`, `bid_2` and so on, best first.
 
         What needs a side that has no level is null, as is a level that is not there, a slope in a book where the last
-        level lies at the mid or beyond, a cost if the side offers less than q, and a flow if the book was unknown since
-        the row before: in the first row, and after a hole. In an invalid book all features are null.
+        level lies at the mid or beyond, a pressure where any does, a cost if the side offers less than q, a rate if no
+        time has passed, a resiliency if no level came back, and flows, counts, rates and resiliency if the book was
+        unknown since the row before: in the first row, and after a hole. In an invalid book all features are null.
 
         Prices and quantities are integers inside, so neither chunks nor engines change a bit. Memory is the levels of
         each book, some 24 bytes each, one batch of updates and some 65,000 rows. The cost is some 50 ns an update, and

@@ -50,7 +50,7 @@ fn build(fields: &[Series], time: &TimeColumn, request: &BookRequest) -> Result<
     let columns = UpdateColumns::new(&names, time, decimals, |role| find(fields, role))?;
     let wanted = request.columns()?;
     let mut builder = BookBuilder::new(request.options(time, &wanted, columns.has_snapshots())?);
-    let (mut rows, mut buffers) = (BookColumns::new(wanted, decimals), UpdateBuffers::default());
+    let (mut rows, mut buffers) = (BookColumns::new(wanted, decimals, time.unit), UpdateBuffers::default());
     let fail = |error: &BookError| {
         FrameError::of_update(error, names.get(error.column), &time.dtype, &format!("row {}", error.row))
     };

@@ -83,6 +83,7 @@ impl GroupedBooks {
         let options = request.options(&time, &wanted, has_snapshots)?;
         let groups = GroupIndex::new(schema.clear().select(request.by.iter().map(PlSmallStr::from))?);
         let builders = (0..groups.len()).map(|_| BookBuilder::new(options)).collect();
+        let outbox = (Vec::new(), BookColumns::new(wanted, decimals, time.unit));
         Ok(Self {
             request,
             names,
@@ -95,7 +96,7 @@ impl GroupedBooks {
             buffers: UpdateBuffers::default(),
             row_naming,
             rows: 0,
-            outbox: (Vec::new(), BookColumns::new(wanted, decimals)),
+            outbox,
             parts: Vec::new(),
             undo: None,
         })

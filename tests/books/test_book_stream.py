@@ -239,7 +239,7 @@ def goes_on(data: bytes) -> bool:
 
 @pytest.mark.parametrize("sample", ["event", "change", "2ms"])
 def test_altered_bytes_with_a_true_checksum_never_panic(sample: str) -> None:
-    stream = rb.BookStream(2, by="symbol", sample=sample, features=["bid", "quote_ofi"])
+    stream = rb.BookStream(2, by="symbol", sample=sample, features=["bid", "quote_ofi", "resiliency"])
     stream.push(UPDATES)
     data = stream.checkpoint()
     assert repaired(data) == data

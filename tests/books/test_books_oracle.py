@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tests._books import EXPRESSIONS, ROUNDED, STREAMED, Case, by_group, cases, oracle_books
+from tests._books import CANCELLED, EXPRESSIONS, ROUNDED, STREAMED, Case, by_group, cases, oracle_books
 from tests._routes import Engine, assert_same_bars, engines
 from tests._source import BATCH_ROWS, Recorder
 from tests._streams import CUTS, cut
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 def assert_same_books(found: pl.DataFrame, expected: pl.DataFrame) -> None:
     """Bit for bit, but for what is rounded more than once."""
-    names = [name for name in expected.columns if any(word in name for word in ROUNDED)]
-    assert_same_bars(found.drop(names), expected.drop(names))
-    assert_frame_equal(found.select(names), expected.select(names), rel_tol=1e-15, abs_tol=0.0)
+    rounded, cancelled = (
+        [name for name in expected.columns if any(word in name for word in words)] for words in (ROUNDED, CANCELLED)
+    )
+    assert_same_bars(found.drop(rounded, cancelled), expected.drop(rounded, cancelled))
+    assert_frame_equal(found.select(rounded), expected.select(rounded), rel_tol=1e-15, abs_tol=0.0)
+    assert_frame_equal(found.select(cancelled), expected.select(cancelled), rel_tol=0.0, abs_tol=1e-15)
 
 
 @pytest.mark.parametrize("route", STREAMED)
@@ -42,7 +45,9 @@ def test_every_cell_of_expressions(route: str, case: Case) -> None:
 
 def test_what_is_drawn_shows_everything() -> None:
     seen = {"rows": 0, "invalid": 0, "crossed": 0, "holes": 0, "flows": 0, "costs": 0, "slopes": 0}
+    seen |= {"adds": 0, "rates": 0, "reduces": 0, "deletes": 0, "returns": 0, "pressure": 0}
 
+    @settings(max_examples=200)
     @given(case=cases())
     def count(case: Case) -> None:
         books = STREAMED["eager"](case)
@@ -53,6 +58,12 @@ def test_what_is_drawn_shows_everything() -> None:
         seen["flows"] += books["quote_ofi_2"].drop_nulls().cast(pl.Boolean).any()
         seen["costs"] += books["buy_cost_4"].is_not_null().any()
         seen["slopes"] += books["bid_slope"].is_not_null().any()
+        seen["adds"] += (books["bid_add_count"] > 1).any()
+        seen["rates"] += (books["ask_add_rate"] > 0).any()
+        seen["reduces"] += (books["ask_reduce_count"] > 0).any()
+        seen["deletes"] += (books["bid_delete_count"] > 0).any()
+        seen["returns"] += (books["bid_resiliency"] > 0).any()
+        seen["pressure"] += books["book_pressure"].is_not_null().any()
 
     count()
     assert all(number > 1 for number in seen.values()), seen

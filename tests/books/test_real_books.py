@@ -59,6 +59,45 @@ def test_levels_are_those_of_dicts(folder: Path, name: str) -> None:
 
 
 @files
+def test_what_updates_do_is_that_of_dicts(folder: Path, name: str) -> None:
+    """What the updates of each message add, reduce and delete, and how long best bids and asks were away."""
+    updates = pl.read_parquet(folder / f"{name}.parquet")
+    found = books(updates, name, features=["update_counts", "resiliency"]).with_columns(pl.col("time").to_physical())
+    sides: tuple[dict[float, float], dict[float, float]] = ({}, {})
+    bests, gone = [float("-inf")] * 2, [dict[float, int](), dict[float, int]()]
+    messages = updates.group_by(pl.col("final_update_id").rle_id(), maintain_order=True)
+    came_back = 0
+    for cells, (_, message) in zip(found.iter_rows(named=True), messages, strict=True):
+        done = dict.fromkeys((f"{word}_{does}" for word in ("bid", "ask") for does in ("add", "reduce", "delete")), 0)
+        for is_bid, price, quantity in message.select("is_bid", "price", "qty").iter_rows():
+            side, word = (sides[0], "bid") if is_bid else (sides[1], "ask")
+            before = side.get(price, 0.0)
+            if quantity != before:
+                done[f"{word}_{'add' if quantity > before else 'reduce' if quantity else 'delete'}"] += 1
+            side[price] = quantity
+            if not quantity:
+                del side[price]
+        waits: list[list[int]] = [[], []]
+        now = cells["time"]
+        for place, (side, sign) in enumerate(zip(sides, (1, -1), strict=True)):
+            best = max((sign * price for price in side), default=float("-inf"))
+            waits[place] = [now - went for price, went in gone[place].items() if price <= best]
+            gone[place] = {price: went for price, went in gone[place].items() if price > best}
+            if best < bests[place]:
+                gone[place] = dict([*gone[place].items(), (bests[place], now)][-10:])
+            bests[place] = best
+        if cells["bid_add_count"] is None:  # the first message
+            continue
+        assert {name: cells[f"{name}_count"] for name in done} == done
+        for word, away in zip(("bid", "ask"), waits, strict=True):
+            expected = sum(away) / (len(away) * 1_000_000_000) if away else None
+            assert cells[f"{word}_resiliency"] == expected
+            came_back += len(away)
+    assert found["bid_add_count"].null_count() == 1
+    assert came_back > 100
+
+
+@files
 @engines
 @pytest.mark.parametrize("sample", ["event", "change", "100ms"])
 def test_every_route(folder: Path, name: str, sample: str, engine: Engine) -> None:

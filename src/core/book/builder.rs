@@ -5,97 +5,16 @@
 
 use std::ops::Range;
 
+use super::activity::Activity;
 use super::error::{BookError, BookRole, BookRule};
 use super::flow::Flow;
 use super::levels::Tops;
+use super::options::{BookOptions, BookSample, Crossed, Holes, Sampling};
 use super::sides::Book;
 use super::updates::{RawUpdates, UpdateIds};
 use crate::core::error::Rule;
-use crate::core::numbers::decimals::Decimals;
 use crate::core::time::clock::TimeUnit;
 use crate::core::time::every::Every;
-use crate::core::trades::steps::Steps;
-
-/// When a row comes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sampling {
-    /// After every event.
-    Event,
-    /// After an event that changed one of the levels that are looked at, or whether the book is known.
-    Change,
-    /// At instants that follow each other at equal distances, with the state that the events before them left.
-    Every(Every),
-}
-
-/// What becomes of a book whose best bid is at its best ask or above it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crossed {
-    /// It stays so.
-    Keep,
-    /// The levels of the side that is older are dropped, as far as they are crossed.
-    Repair,
-    /// It is an error.
-    Error,
-}
-
-/// What becomes of a book when a message is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holes {
-    /// It is unknown until the next snapshot.
-    Invalid,
-    /// It goes on as if nothing was missing.
-    Keep,
-    /// It is an error.
-    Error,
-}
-
-/// What is asked of a book.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BookOptions {
-    /// The levels of each side that are looked at.
-    pub depth: usize,
-    /// The levels of each side that are kept at most.
-    pub max_levels: Option<usize>,
-    /// The levels whose order flow is wanted.
-    pub flow_levels: usize,
-    /// When a row comes out.
-    pub sampling: Sampling,
-    /// What becomes of a crossed book.
-    pub crossed: Crossed,
-    /// What becomes of a book when a message is missing.
-    pub holes: Holes,
-    /// Whether the book is unknown until the first snapshot.
-    pub needs_snapshot: bool,
-    /// Unit of the clock.
-    pub unit: TimeUnit,
-    /// How far time may step forward.
-    pub steps: Steps,
-    /// Decimals of prices, for what is told.
-    pub price_decimals: Decimals,
-}
-
-/// A book at an instant, and what has become of it since the row before.
-#[derive(Debug, Clone, Copy)]
-pub struct BookSample<'a> {
-    /// The time of the last event or, with rows at equal distances, the instant before which it was.
-    pub time: i64,
-    /// The book; empty if it is not known.
-    pub book: &'a Book,
-    /// The levels of each side that are looked at.
-    pub depth: usize,
-    /// Whether it is known.
-    pub is_valid: bool,
-    /// Whether it is crossed, or an event since the row before has crossed it.
-    pub is_crossed: bool,
-    /// Updates since the row before.
-    pub updates: u64,
-    /// Holes in the ids since the row before.
-    pub holes: u64,
-    /// Levels that were dropped since the row before, because there were too many.
-    pub dropped: u64,
-    /// Order flows of the best levels since the row before, raw; none if the book was unknown meanwhile.
-    pub flows: Option<&'a [i128]>,
-}
 
 /// An event of which more rows may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +35,7 @@ pub(super) struct Event {
 ///     depth: 1,
 ///     max_levels: None,
 ///     flow_levels: 0,
+///     has_activity: false,
 ///     sampling: Sampling::Event,
 ///     crossed: Crossed::Keep,
 ///     holes: Holes::Invalid,
@@ -167,6 +87,7 @@ pub struct BookBuilder {
     /// The instant of the next row, with rows at equal distances.
     pub(super) next_sample: Option<i64>,
     pub(super) flow: Flow,
+    pub(super) activity: Activity,
     /// What the last row showed, where only changes come out: whether the book was known, and its levels.
     pub(super) shown: Option<(bool, Tops)>,
     /// Rows of the group when the last row came out.
@@ -200,6 +121,7 @@ impl BookBuilder {
             is_stale: false,
             next_sample: None,
             flow: Flow::new(options.flow_levels),
+            activity: Activity::default(),
             shown: None,
             rows_shown: 0,
             holes: 0,
@@ -285,7 +207,10 @@ impl BookBuilder {
             if self.is_valid && !self.is_stale {
                 let (mask, quantity) = (i64::from(updates.side[row]), updates.quantity[row]);
                 let (side, key) = ((mask + 1) as usize, (updates.price[row] ^ !mask) - !mask);
-                let rank = self.book.sides[side].set(key, quantity);
+                let (rank, before) = self.book.sides[side].set(key, quantity);
+                if self.options.has_activity && !is_snapshot {
+                    self.activity.update(side, before, quantity);
+                }
                 self.touched[side] = self.touched[side].min(rank);
                 if rank == 0 && quantity != 0 {
                     self.newest = side;
@@ -358,6 +283,9 @@ impl BookBuilder {
             if self.options.flow_levels > 0 {
                 self.flow.add(&self.book, self.touched);
             }
+            if self.options.has_activity {
+                self.activity.end_event(&self.book, event.time, self.options.depth);
+            }
         }
         let comes_out = match self.options.sampling {
             Sampling::Event => true,
@@ -419,7 +347,11 @@ impl BookBuilder {
             holes: self.holes,
             dropped: self.dropped,
             flows: self.flow.sums(),
+            activity: &self.activity,
         });
+        if self.options.has_activity {
+            self.activity.restart(time);
+        }
         if self.options.flow_levels > 0 {
             self.flow.restart(); // filling nothing took 60 ns a row: a masked store to no memory
         }
@@ -486,6 +418,7 @@ impl BookBuilder {
                     self.is_valid = false;
                     self.book.clear();
                     self.flow.forget();
+                    self.activity.forget();
                 }
                 Holes::Keep => {}
             }

@@ -191,13 +191,13 @@ impl Levels {
         self.entry(0).0
     }
 
-    /// Sets the quantity of a level, 0 deletes it. Returns a rank, 0 or higher, from which on the side has changed: all
-    /// better levels are as they were. It is 0 only if the best level has changed.
+    /// Sets the quantity of a level, 0 deletes it. Returns a rank, 0 or higher, from which on the side has changed, and the
+    /// quantity before: all better levels are as they were. The rank is 0 only if the best level has changed.
     #[inline]
-    pub(super) fn set(&mut self, key: i64, quantity: i64) -> usize {
+    pub(super) fn set(&mut self, key: i64, quantity: i64) -> (usize, i64) {
         if self.order.is_empty() {
             if quantity == 0 {
-                return usize::MAX;
+                return (usize::MAX, 0);
             }
             self.add_chunk(0, i64::MIN);
         }
@@ -207,7 +207,7 @@ impl Levels {
         let chunk = &mut self.chunks[self.order[at] as usize];
         let place = chunk.below(key);
         if place < len && chunk.keys[place] == key {
-            let rank = (len - 1 - place + above).min(COUNTED);
+            let (rank, before) = ((len - 1 - place + above).min(COUNTED), chunk.quantities[place]);
             if quantity != 0 {
                 chunk.quantities[place] = quantity;
             } else {
@@ -218,10 +218,10 @@ impl Levels {
                     self.shrink(at);
                 }
             }
-            return rank;
+            return (rank, before);
         }
         if quantity == 0 {
-            return usize::MAX; // venues also delete what nobody was told of
+            return (usize::MAX, 0); // venues also delete what nobody was told of
         }
         let rank = (len - place + above).min(COUNTED);
         self.len += 1;
@@ -231,7 +231,7 @@ impl Levels {
         } else {
             self.split(at, place, key, quantity);
         }
-        rank
+        (rank, 0)
     }
 
     /// Forgets the worst level; there is one.
@@ -380,7 +380,8 @@ mod tests {
                 let (key, quantity) = (1 + (word >> 20) as i64 % width, (word as i64 & 15).saturating_sub(6).max(0));
                 let better = slow.range(key + 1..).count();
                 let known = if quantity == 0 { slow.remove(&key) } else { slow.insert(key, quantity) };
-                let rank = side.set(key, quantity);
+                let (rank, before) = side.set(key, quantity);
+                assert_eq!(before, known.unwrap_or(0));
                 let changes = known.is_some() || quantity != 0;
                 assert!(if changes { rank <= better && (rank > 0) == (better > 0) } else { rank == usize::MAX });
                 assert!(rank == better || better >= 64 || !changes, "{rank} {better}");

@@ -78,6 +78,25 @@ impl Book {
         Some((bids - asks) as f64 / (bids + asks) as f64)
     }
 
+    /// What the best levels offer, each over its distance from the mid, bids less asks, over their sum. None if a level lies
+    /// at the mid or beyond it, as in a crossed book.
+    #[must_use]
+    pub fn pressure(&self, levels: usize) -> Option<f64> {
+        let mids = self.two_mids()?;
+        let mut sums = [0.0; 2];
+        for ((side, sum), sign) in self.sides.iter().zip(&mut sums).zip([1, -1]) {
+            for level in side.iter().take(levels) {
+                let two_ways = sign * (mids - 2 * i128::from(level.price));
+                if two_ways <= 0 {
+                    return None;
+                }
+                *sum += level.quantity as f64 / two_ways as f64;
+            }
+        }
+        let [bids, asks] = sums;
+        Some((bids - asks) / (bids + asks))
+    }
+
     /// What the best levels of a side offer, and twice the way from the mid to the last of them. No way: the last one is at
     /// the mid or beyond it, as in a crossed book.
     #[must_use]

@@ -1,8 +1,10 @@
 //! The machine of one group as bytes, and back with every step checked.
 
-use super::builder::{BookBuilder, Event, Sampling};
+use super::activity::Activity;
+use super::builder::{BookBuilder, Event};
 use super::flow::{Flow, are_tops};
 use super::levels::{Levels, Tops};
+use super::options::Sampling;
 use crate::core::checkpoint::{CheckpointError, Put, Reader};
 
 /// More rows than this no group has: what rows are counted by can then not overflow.
@@ -36,6 +38,9 @@ impl BookBuilder {
         out.put(is_whole);
         sums.iter().for_each(|&sum| out.put(sum));
         put_tops(out, self.flow.before());
+        if self.options.has_activity {
+            self.activity.save(out);
+        }
         out.put(self.shown.as_ref().is_some_and(|(was_valid, _)| *was_valid));
         put_tops(out, self.shown.as_ref().map(|(_, tops)| tops));
         for side in &self.book.sides {
@@ -79,6 +84,9 @@ impl BookBuilder {
         let before = take_tops(from, options.flow_levels)?;
         let is_no_flow = is_whole && before.is_none() || sums.iter().any(|sum| sum.unsigned_abs() > MAX_FLOW);
         self.flow = Flow::of_parts(sums, is_whole, before);
+        if options.has_activity {
+            self.activity = Activity::load(from, self.rows, self.time, options.depth)?;
+        }
         let was_valid = from.take()?;
         self.shown = take_tops(from, options.depth)?.map(|tops| (was_valid, tops));
         for (side, is_bid) in self.book.sides.iter_mut().zip([true, false]) {

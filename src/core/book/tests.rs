@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::builder::{BookBuilder, BookOptions, BookSample, Crossed, Holes, Sampling};
+use super::builder::BookBuilder;
 use super::error::{BookError, BookRole, BookRule};
+use super::options::{BookOptions, BookSample, Crossed, Holes, Sampling};
 use super::sides::BookSide;
 use super::updates::{BOOK_ROWS, UpdateBuffers, UpdateIds, Updates};
 use crate::core::checkpoint::{CheckpointError, Reader};
@@ -15,6 +16,7 @@ fn options(sampling: Sampling) -> BookOptions {
         depth: 3,
         max_levels: None,
         flow_levels: 2,
+        has_activity: true,
         sampling,
         crossed: Crossed::Keep,
         holes: Holes::Invalid,

@@ -32,6 +32,12 @@ impl TimeUnit {
         }
     }
 
+    /// Units in a second.
+    #[must_use]
+    pub fn per_second(self) -> i64 {
+        self.per_day() / 86_400
+    }
+
     /// Units in a day.
     #[must_use]
     pub fn per_day(self) -> i64 {

@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 
-use crate::core::{BookSample, BookSide, Decimals, Level};
+use crate::core::{BookSample, BookSide, Change, Decimals, Level, TimeUnit};
 use crate::frame::FrameError;
 use crate::frame::output::times;
 use crate::frame::polars_internals::Bitmap;
@@ -32,16 +32,21 @@ enum BookValue {
     Microprice,
     /// Of so many levels.
     Imbalance(usize),
+    Pressure,
     Depth(BookSide),
     Slope(BookSide),
     /// Of a rank.
     Flow(usize),
+    /// How many updates did something to a side, and how many in a second.
+    Count(BookSide, Change),
+    Rate(BookSide, Change),
+    Resiliency(BookSide),
     /// Of a raw quantity, taken from this side.
     Cost(BookSide, i64),
 }
 
 /// The features, each of one or several columns.
-const FEATURES: [&str; 17] = [
+const FEATURES: [&str; 21] = [
     "bid",
     "ask",
     "bid_size",
@@ -51,11 +56,15 @@ const FEATURES: [&str; 17] = [
     "relative_spread",
     "microprice",
     "book_imbalance",
+    "book_pressure",
     "bid_depth",
     "ask_depth",
     "bid_slope",
     "ask_slope",
     "quote_ofi",
+    "update_counts",
+    "update_rates",
+    "resiliency",
     "buy_cost",
     "sell_cost",
     "levels",
@@ -63,6 +72,9 @@ const FEATURES: [&str; 17] = [
 
 /// Numbers of levels whose imbalance is told, beside all that are looked at.
 const IMBALANCES: [usize; 2] = [1, 5];
+
+/// What updates do, in words of columns.
+const CHANGES: [(Change, &str); 3] = [(Change::Add, "add"), (Change::Reduce, "reduce"), (Change::Delete, "delete")];
 
 /// All columns of some features.
 pub(super) fn columns(
@@ -87,6 +99,7 @@ pub(super) fn columns(
             return Err(FrameError(format!("`{name}` needs `cost_of`: the quantities that are traded at once")));
         }
     }
+    let sides = [(Bid, "bid"), (Ask, "ask")];
     let mut out = Vec::new();
     let mut add = |name: String, value| out.push(BookColumn { name, value });
     for (name, value) in [
@@ -110,6 +123,7 @@ pub(super) fn columns(
             "spread" => add(feature.to_owned(), V::Spread),
             "relative_spread" => add(feature.to_owned(), V::RelativeSpread),
             "microprice" => add(feature.to_owned(), V::Microprice),
+            "book_pressure" => add(feature.to_owned(), V::Pressure),
             "bid_depth" => add(feature.to_owned(), V::Depth(Bid)),
             "ask_depth" => add(feature.to_owned(), V::Depth(Ask)),
             "bid_slope" => add(feature.to_owned(), V::Slope(Bid)),
@@ -119,10 +133,19 @@ pub(super) fn columns(
                 fewer.chain([depth]).for_each(|levels| add(format!("{feature}_{levels}"), V::Imbalance(levels)));
             }
             "quote_ofi" => (0..depth).for_each(|rank| add(format!("{feature}_{}", rank + 1), V::Flow(rank))),
+            "update_counts" => sides.into_iter().for_each(|(side, word)| {
+                CHANGES.iter().for_each(|(change, does)| add(format!("{word}_{does}_count"), V::Count(side, *change)));
+            }),
+            "update_rates" => sides.into_iter().for_each(|(side, word)| {
+                CHANGES.iter().for_each(|(change, does)| add(format!("{word}_{does}_rate"), V::Rate(side, *change)));
+            }),
+            "resiliency" => {
+                sides.into_iter().for_each(|(side, word)| add(format!("{word}_resiliency"), V::Resiliency(side)));
+            }
             "buy_cost" => costs.for_each(|(quantity, raw)| add(format!("{feature}_{quantity}"), V::Cost(Ask, raw))),
             "sell_cost" => costs.for_each(|(quantity, raw)| add(format!("{feature}_{quantity}"), V::Cost(Bid, raw))),
             _ => (0..depth).for_each(|rank| {
-                for (side, word) in [(Bid, "bid"), (Ask, "ask")] {
+                for (side, word) in sides {
                     add(format!("{word}_{}", rank + 1), V::Price(side, rank));
                     add(format!("{word}_size_{}", rank + 1), V::Size(side, rank));
                 }
@@ -147,6 +170,11 @@ impl BookColumn {
         if let BookValue::Flow(rank) = self.value { Some(rank + 1) } else { None }
     }
 
+    /// Whether it tells what updates did, or which best levels came back.
+    pub fn is_of_activity(&self) -> bool {
+        matches!(self.value, BookValue::Count(..) | BookValue::Rate(..) | BookValue::Resiliency(_))
+    }
+
     /// Whether it is there only where the number of levels is limited.
     pub fn is_of_limit(&self) -> bool {
         self.value == BookValue::DroppedCount
@@ -165,7 +193,9 @@ impl BookColumn {
     pub fn dtype(&self) -> DataType {
         match self.value {
             BookValue::IsValid | BookValue::IsCrossed => DataType::Boolean,
-            BookValue::UpdateCount | BookValue::HoleCount | BookValue::DroppedCount => DataType::UInt64,
+            BookValue::UpdateCount | BookValue::HoleCount | BookValue::DroppedCount | BookValue::Count(..) => {
+                DataType::UInt64
+            }
             _ => DataType::Float64,
         }
     }
@@ -190,7 +220,11 @@ pub struct BookColumns {
     staged: Vec<Level>,
     price_decimals: Decimals,
     quantity_decimals: Decimals,
+    unit: TimeUnit,
 }
+
+/// No count is as high: it stands for null.
+const NO_COUNT: u64 = u64::MAX;
 
 /// The cells of a column; of doubles, NaN stands for null: no feature is NaN.
 enum Cells {
@@ -211,7 +245,7 @@ impl Cells {
 
 impl BookColumns {
     /// No rows of some columns.
-    pub fn new(columns: Vec<BookColumn>, [price_decimals, quantity_decimals]: [Decimals; 2]) -> Self {
+    pub fn new(columns: Vec<BookColumn>, [price_decimals, quantity_decimals]: [Decimals; 2], unit: TimeUnit) -> Self {
         let cells = columns.into_iter().map(|column| {
             let cells = Cells::of(&column);
             (column, cells)
@@ -219,7 +253,7 @@ impl BookColumns {
         let cells: Vec<_> = cells.collect();
         let ranks = cells.iter().filter_map(|(column, _)| column.level());
         let levels = ranks.map(|(_, rank, _)| rank + 1).max().unwrap_or(0);
-        Self { time: Vec::new(), cells, levels, staged: Vec::new(), price_decimals, quantity_decimals }
+        Self { time: Vec::new(), cells, levels, staged: Vec::new(), price_decimals, quantity_decimals, unit }
     }
 
     /// Number of rows.
@@ -240,9 +274,13 @@ impl BookColumns {
                 (Cells::Booleans(cells), _) => cells.push(sample.is_crossed),
                 (Cells::Counts(cells), BookValue::UpdateCount) => cells.push(sample.updates),
                 (Cells::Counts(cells), BookValue::DroppedCount) => cells.push(sample.dropped),
+                (Cells::Counts(cells), BookValue::Count(side, change)) => {
+                    cells.push(sample.activity.count(side as usize, change).unwrap_or(NO_COUNT));
+                }
                 (Cells::Counts(cells), _) => cells.push(sample.holes),
                 (Cells::Floats(cells), value) => {
-                    cells.push(value.cell(sample, self.price_decimals, self.quantity_decimals).unwrap_or(f64::NAN));
+                    let decimals = (self.price_decimals, self.quantity_decimals);
+                    cells.push(value.cell(sample, decimals, self.unit).unwrap_or(f64::NAN));
                 }
             }
         }
@@ -280,7 +318,18 @@ impl BookColumns {
             let name = PlSmallStr::from_str(&column.name);
             out.push(match std::mem::replace(cells, Cells::of(column)) {
                 Cells::Booleans(cells) => BooleanChunked::from_slice(name, &cells).into_series(),
-                Cells::Counts(cells) => UInt64Chunked::from_vec(name, cells).into_series(),
+                Cells::Counts(cells) if !cells.contains(&NO_COUNT) => {
+                    UInt64Chunked::from_vec(name, cells).into_series()
+                }
+                Cells::Counts(mut cells) => {
+                    let valid = |cell: &mut u64| {
+                        let is_valid = *cell != NO_COUNT;
+                        *cell = if is_valid { *cell } else { 0 };
+                        is_valid
+                    };
+                    let valid = cells.iter_mut().map(valid).collect::<Bitmap>();
+                    UInt64Chunked::from_vec_validity(name, cells, Some(valid)).into_series()
+                }
                 Cells::Floats(mut cells) => {
                     let valid = |cell: &mut f64| {
                         let is_valid = !cell.is_nan();
@@ -324,7 +373,7 @@ pub fn book_fields(columns: &[BookColumn], time: &DataType) -> Vec<Field> {
 impl BookValue {
     /// A number, if there is one. Of an unknown book there is none: it has no levels.
     #[inline]
-    fn cell(self, sample: &BookSample<'_>, prices: Decimals, quantities: Decimals) -> Option<f64> {
+    fn cell(self, sample: &BookSample<'_>, (prices, quantities): (Decimals, Decimals), unit: TimeUnit) -> Option<f64> {
         let book = sample.book;
         match self {
             // Two mids are a whole number of units, and half of a double is exact.
@@ -333,16 +382,27 @@ impl BookValue {
             Self::RelativeSpread => book.relative_spread(),
             Self::Microprice => Some(book.microprice()? / prices.scale()),
             Self::Imbalance(levels) => book.imbalance(levels),
+            Self::Pressure => book.pressure(sample.depth),
             Self::Depth(side) => sample.is_valid.then(|| quantities.double(book.side(side).quantity_of(sample.depth))),
             Self::Slope(side) => {
                 let (depth, two_ways) = book.slope(side, sample.depth)?;
                 Some(quantities.double(depth) / (prices.double(two_ways) / 2.0))
             }
             Self::Flow(rank) => Some(quantities.double(*sample.flows?.get(rank)?)),
+            Self::Rate(side, change) => {
+                let count = sample.activity.count(side as usize, change)?;
+                let span = sample.activity.span(sample.time).filter(|&span| span > 0)?;
+                Some((i128::from(count) * i128::from(unit.per_second())) as f64 / span as f64)
+            }
+            Self::Resiliency(side) => {
+                let back = sample.activity.returns(side as usize).filter(|back| back.count > 0)?;
+                Some(back.away as f64 / (i128::from(back.count) * i128::from(unit.per_second())) as f64)
+            }
             Self::Cost(side, quantity) => book.cost(side, quantity),
             // Those of levels are told together.
             Self::Price(..) | Self::Size(..) => None,
-            Self::IsValid | Self::IsCrossed | Self::UpdateCount | Self::HoleCount | Self::DroppedCount => None,
+            Self::IsValid | Self::IsCrossed => None,
+            Self::UpdateCount | Self::HoleCount | Self::DroppedCount | Self::Count(..) => None,
         }
     }
 }

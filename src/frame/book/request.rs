@@ -242,6 +242,7 @@ impl BookRequest {
             depth: self.depth()?,
             max_levels: self.max_levels()?,
             flow_levels: columns.iter().filter_map(BookColumn::flow_level).max().unwrap_or(0),
+            has_activity: columns.iter().any(BookColumn::is_of_activity),
             sampling: self.sampling()?,
             crossed: match self.crossed {
                 CrossedForm::Keep => Crossed::Keep,
