@@ -11,13 +11,13 @@ _OUTWARD = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
 _ROLE = re.compile(r":(?:class|func|meth|mod):<code>([\w.]+)</code>")
 _PAGE = re.compile(r"<code>docs/(\w+)\.md</code>")
 _HOMES = {
-    "datasets": {"sample_trades", "write_sample_archives", "write_sample_lake"},
+    "datasets": {"sample_book_updates", "sample_trades", "write_sample_archives", "write_sample_lake"},
     "BookStream": {"flush"},
     "BarStream": {"push", "push_trade", "pending", "checkpoint"},
     "LazyFrameRangeBar": {"bars", "with_bar_id"},
     "backtesting": {"to_backtesting"},
     "exports": {"to_vectorbt", "to_nanobook"},
-    "plotting": {"plot"},
+    "plotting": {"plot", "plot_depth"},
 }
 """Where names are documented that are not in `rangebar_polars` itself."""
 _CLASSES = (

@@ -440,6 +440,16 @@ def footprint(colours: Colours) -> Chart:
     return bars.rangebar.plot(footprint=True, title=f"{BTCUSDT}, bars of 0.1 %", theme=colours.theme)
 
 
+def depth(colours: Colours) -> Chart:
+    """The heat map that `plot_depth` draws of the book of the page."""
+    trades, updates = rb.datasets.sample_trades(20_000), rb.datasets.sample_book_updates(20_000)
+    states = updates.rangebar.book(depth=15, sample="change", features=["levels"], by="symbol")
+    shown = states.filter(pl.col("time").dt.minute().is_between(27, 29))
+    return rb.plotting.plot_depth(
+        shown, bars=trades.rangebar.bars(20), trades=trades, log=True, width=590, height=320, theme=colours.theme
+    )
+
+
 @dataclass(frozen=True)
 class Box:
     """A box with a title and a description."""
@@ -485,6 +495,7 @@ PICTURES = {
     "lake": lake,
     "plot": plotted,
     "footprint": footprint,
+    "depth": depth,
 }
 
 

@@ -23,14 +23,14 @@ _YEARS: Final = (-62_135_596_800, 253_402_300_799)
 
 def with_datetimes(bars: pl.LazyFrame, needed: Sequence[str], time_unit: TimeUnit | None) -> pl.LazyFrame:
     """
-    The bars, with all their integer times as Datetime if `time_unit` is given.
+    The bars, with all their integer times and those needed as Datetime if `time_unit` is given.
 
     Raises a RangeBarError if one of `needed` is not a Datetime in the end, or if `time_unit` is given for one that
     already is.
     """
     unit = check_time_unit(time_unit)
     schema = bars.collect_schema()
-    integers = [name for name in _TIMES if schema.get(name) == pl.Int64]
+    integers = [name for name in dict.fromkeys((*_TIMES, *needed)) if schema.get(name) == pl.Int64]
     for name in needed:
         if schema[name] == pl.Datetime and unit is not None:
             msg = (

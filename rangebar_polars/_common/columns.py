@@ -110,6 +110,8 @@ def _misunderstood(name: str, available: Sequence[str]) -> str | None:
             "these are bars, not trades; to make bars of bars, pass "
             '`time="close_time", price="close", quantity="volume"`'
         )
+    if name in _OHLC | _BAR_TIMES and columns >= {"time", "is_valid", "update_count"}:
+        return "these are states of an order book, not bars: draw them with `rb.plotting.plot_depth(books)`"
     if name in _OHLC | _BAR_TIMES and "price" in columns and not columns & _OHLC:
         return "these are trades, not bars: make bars first, with `trades.rangebar.bars(250)`"
     if len(columns) > 1 and 2 * sum(map(_is_value, available)) >= len(available):

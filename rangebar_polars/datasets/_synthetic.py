@@ -17,7 +17,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SEED_MAX", "TRADE_SCHEMA", "TradeTape"]
+__all__ = ["SEED_MAX", "TRADE_SCHEMA", "TradeTape", "decimal", "random_bits"]
 
 TRADE_SCHEMA: Final = pl.Schema(
     {
@@ -82,7 +82,9 @@ _SPELLS: Final = (
 
 
 @dataclass(frozen=True)
-class _Market:
+class Market:
+    """Prices and quantities of a symbol, in decimals and in units of the last one."""
+
     price_decimals: int
     first_price_ticks: int
     lot_decimals: int
@@ -90,11 +92,11 @@ class _Market:
 
 
 _MARKETS: Final = {
-    "BTCUSDT": _Market(2, 4_228_358, 5, 134),
-    "ETHUSDT": _Market(2, 228_147, 4, 250),
-    "SOLUSDT": _Market(2, 10_172, 3, 600),
-    "XRPUSDT": _Market(4, 6_154, 0, 120),
-    "DOGEUSDT": _Market(5, 8_961, 0, 800),
+    "BTCUSDT": Market(2, 4_228_358, 5, 134),
+    "ETHUSDT": Market(2, 228_147, 4, 250),
+    "SOLUSDT": Market(2, 10_172, 3, 600),
+    "XRPUSDT": Market(4, 6_154, 0, 120),
+    "DOGEUSDT": Market(5, 8_961, 0, 800),
 }
 
 
@@ -111,13 +113,23 @@ class TradeTape:
             key = _splitmix64(key ^ byte)
         self._symbol = symbol
         self._market = _MARKETS.get(symbol) or _market_from(key)
-        self._keys = [_splitmix64(key + stream) for stream in range(4)]
+        self._key = key
+        self._keys = [self.key(stream) for stream in range(4)]
         self._row = 0
         self._ms = first_ms
         self._turns = 0
         self._walk = 0
         self._agg_id = 1_000_000_000 + key % 1_000_000_000
         self._trade_id = 2 * self._agg_id
+
+    @property
+    def market(self) -> Market:
+        """Grid and sizes of the symbol."""
+        return self._market
+
+    def key(self, stream: int) -> int:
+        """The key of a stream of random numbers; the trades use the first four."""
+        return _splitmix64(self._key + stream)
 
     def take(self, rows: int) -> Iterator[pl.DataFrame]:
         """Yield the next `rows` rows in frames of bounded size."""
@@ -145,10 +157,10 @@ class TradeTape:
         row = pl.col("row")
         flow, size, extra, spell = self._keys
         return [
-            _random(row, flow).alias("flow"),
-            _random(row, size).alias("size"),
-            _random(row, extra).alias("extra"),
-            (_random(row // _SPELL_ROWS, spell) % 16).alias("spell"),
+            random_bits(row, flow).alias("flow"),
+            random_bits(row, size).alias("size"),
+            random_bits(row, extra).alias("extra"),
+            (random_bits(row // _SPELL_ROWS, spell) % 16).alias("spell"),
         ]
 
     def _ms_column(self) -> pl.Expr:
@@ -183,8 +195,8 @@ class TradeTape:
             pl.lit(self._symbol).alias("symbol"),
             (pl.col("ms") * 1000).cast(pl.Datetime("us", "UTC")).alias("timestamp"),
             (self._agg_id + pl.col("row").cast(pl.Int64)).alias("agg_trade_id"),
-            _decimal(bid + _is_sell().not_().cast(pl.Int64), market.price_decimals).alias("price"),
-            _decimal(_lots(market.typical_lots), market.lot_decimals).alias("quantity"),
+            decimal(bid + _is_sell().not_().cast(pl.Int64), market.price_decimals).alias("price"),
+            decimal(_lots(market.typical_lots), market.lot_decimals).alias("quantity"),
             (pl.col("next_trade_id") - _trades_in_row()).alias("first_trade_id"),
             (pl.col("next_trade_id") - 1).alias("last_trade_id"),
             _is_sell().alias("is_buyer_maker"),
@@ -215,14 +227,14 @@ def _spell(field: str) -> pl.Expr:
     return pl.lit(pl.Series(table, dtype=pl.Int64)).gather(pl.col("spell")).alias(field)
 
 
-def _decimal(units: pl.Expr, decimals: int) -> pl.Expr:
+def decimal(units: pl.Expr, decimals: int) -> pl.Expr:
     """Return the double nearest to units / 10**decimals.
 
     Polars turns the division by a scalar into a product with its reciprocal, which rounds twice: hence a
     divisor that is a column.
     """
-    divisor = pl.col("row").cast(pl.Float64) * 0.0 + 10.0**decimals
-    return units.cast(pl.Float64) / divisor
+    number = units.cast(pl.Float64)
+    return number / (number * 0.0 + 10.0**decimals)
 
 
 def _bits(column: str, low: int, width: int) -> pl.Expr:
@@ -230,7 +242,8 @@ def _bits(column: str, low: int, width: int) -> pl.Expr:
     return (shifted & _u64(2**width - 1)).cast(pl.Int64)
 
 
-def _random(counter: pl.Expr, key: int) -> pl.Expr:
+def random_bits(counter: pl.Expr, key: int) -> pl.Expr:
+    """64 random bits for each number and key."""
     z: pl.Expr = counter * _u64(_GOLDEN) + _u64(key)
     z = (z ^ (z // 2**30)) * _u64(0xBF58476D1CE4E5B9)
     z = (z ^ (z // 2**27)) * _u64(0x94D049BB133111EB)
@@ -248,8 +261,8 @@ def _splitmix64(state: int) -> int:
     return z ^ (z >> 31)
 
 
-def _market_from(key: int) -> _Market:
-    return _Market(
+def _market_from(key: int) -> Market:
+    return Market(
         price_decimals=2 + key % 4,
         first_price_ticks=5_000 + (key >> 8) % 200_000,
         lot_decimals=(key >> 32) % 5,

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import polars as pl
 
-__all__ = ["Cells", "cells_of"]
+__all__ = ["Cells", "cells_of", "decimal_of", "multiples", "tick_of"]
 
 _IMBALANCE: Final = 3
 """How many times the volume of the other side makes a level an imbalance, as in the columns of the bars."""
@@ -48,9 +48,9 @@ def cells_of(bars: pl.DataFrame, most_rows: int) -> Cells:
     ).explode("level", empty_as_null=False)
     levels = levels.unnest("level")
     prices = sorted(cast("list[float]", levels["price"].unique().to_list()))
-    tick = _tick(prices, max(cast("list[float]", bars["high"].to_list())))
+    tick = tick_of(prices, max(cast("list[float]", bars["high"].to_list())))
     first, last = ((Fraction(Decimal(repr(price))) / tick) for price in (prices[0], prices[-1]))
-    merged = next(n for n in _multiples() if last // n - first // n < most_rows)
+    merged = next(n for n in multiples() if last // n - first // n < most_rows)
     number = {price: int(Fraction(Decimal(repr(price))) / tick) // merged for price in prices}
     height = float(tick * merged)
     cells = (
@@ -74,14 +74,15 @@ def cells_of(bars: pl.DataFrame, most_rows: int) -> Cells:
         down=(above & (ask_above > 0) & (pl.col("bid") >= _IMBALANCE * ask_above)).fill_null(value=False),
     )
     rows = max(number.values()) - min(number.values()) + 1
-    return Cells(cells.drop("row"), _decimal(tick * merged), merged, rows)
+    return Cells(cells.drop("row"), decimal_of(tick * merged), merged, rows)
 
 
-def _multiples() -> Any:  # noqa: ANN401  (an iterator without end)
+def multiples() -> Any:  # noqa: ANN401  (an iterator without end)
+    """How many ticks merged levels may be high, the least first."""
     return chain.from_iterable((n * 10**power for n in _NICE) for power in count())
 
 
-def _tick(prices: list[float], high: float) -> Fraction:
+def tick_of(prices: list[float], high: float) -> Fraction:
     """The largest number of which the lowest prices of all levels are multiples, as the decimals that they show."""
     exact = [Fraction(Decimal(repr(price))) for price in prices]
     parts = lcm(*(price.denominator for price in exact))
@@ -95,5 +96,6 @@ def _tick(prices: list[float], high: float) -> Fraction:
     return tick or Fraction(Decimal(repr(high))) * 2
 
 
-def _decimal(number: Fraction) -> Decimal:
+def decimal_of(number: Fraction) -> Decimal:
+    """A tick as people write it."""
     return Decimal(number.numerator) / Decimal(number.denominator)

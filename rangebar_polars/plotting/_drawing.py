@@ -12,12 +12,12 @@ import polars as pl
 from rangebar_polars.plotting._candles import SUMS
 from rangebar_polars.plotting._options import OHLC, Axis, Theme
 
-__all__ = ["Drawing", "themed", "zoomable"]
+__all__ = ["CLOCK", "PIXELS_PER_TICK", "Drawing", "themed", "zoomable"]
 
 _REASONS: Final = {"reset": "triangle-down", "gap": "square", "end": "circle"}
 """Shapes of the marks under bars that were not ended by their threshold."""
 
-_CLOCK: Final = {
+CLOCK: Final = {
     "year": "%-d %b %Y",
     "month": "%-d %b",
     "date": "%-d %b",
@@ -28,7 +28,9 @@ _CLOCK: Final = {
 }
 """Formats of labels on the time axis, by the period that begins there."""
 
-_PIXELS_PER_TICK: Final = 90
+PIXELS_PER_TICK: Final = 90
+"""Pixels of the time axis from label to label."""
+
 _PANEL_HEIGHT: Final = 70
 _MARGIN: Final = 14  # room for the marks below
 _LARGE: Final = 1e4
@@ -146,8 +148,8 @@ class Drawing:
 
     def _x(self, field: str, *, lowest: bool) -> Any:  # noqa: ANN401
         """The horizontal axis; only the lowest view has labels."""
-        ticks = max(2, self._width // _PIXELS_PER_TICK)
-        labels = {"format": ",d", "tickMinStep": 1} if self._kind == "Q" else {"format": _CLOCK}
+        ticks = max(2, self._width // PIXELS_PER_TICK)
+        labels = {"format": ",d", "tickMinStep": 1} if self._kind == "Q" else {"format": CLOCK}
         axis = self._alt.Axis(tickCount=ticks, labelOverlap=True, labels=lowest, **labels)
         title = self._title if lowest else None
         return self._alt.X(f"{field}:{self._kind}", scale=self._scale, axis=axis, title=title)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -19,7 +18,7 @@ from rangebar_polars.exceptions import RangeBarError
 from rangebar_polars.plotting._candles import candles, fields
 from rangebar_polars.plotting._drawing import Drawing, themed, zoomable
 from rangebar_polars.plotting._footprint import OF_FOOTPRINT, check_few, footprint_chart
-from rangebar_polars.plotting._options import OHLC, Axis, Theme
+from rangebar_polars.plotting._options import OHLC, Axis, Theme, altair_of, check_sizes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Axis", "Theme", "plot"]
 
 _TIMES: Final = ("open_time", "close_time")
-_LEAST_SIZE: Final = 50
 _WIDTH: Final = 800
 _HEIGHT: Final = 300
 
@@ -127,7 +125,7 @@ def plot(
     3
     >>> chart.save("bars.html")  # doctest: +SKIP
     """
-    altair = _altair()
+    altair = altair_of("plot")
     lazy = lazy_frame("plot", bars)
     schema = lazy.collect_schema()
     check_flag("footprint", footprint)
@@ -170,14 +168,6 @@ def plot(
     return chart if theme is None else themed(chart, altair, theme)
 
 
-def _altair() -> Any:  # noqa: ANN401  (types of Altair are its own affair)
-    try:
-        return import_module("altair")
-    except ModuleNotFoundError as error:
-        msg = 'plot() needs Altair: pip install "rangebar_polars[plot]"'
-        raise ModuleNotFoundError(msg, name=error.name) from error
-
-
 def _check_parameters(x: object, panels: list[str], theme: object, *, footprint: bool, **sizes: object) -> None:
     if not is_one_of(x, Axis):
         msg = f'`x` must be "bar" or "time", got {shown(x)}'
@@ -191,13 +181,7 @@ def _check_parameters(x: object, panels: list[str], theme: object, *, footprint:
     if footprint and x != "bar":
         msg = f'`x` must be "bar" with `footprint=True`, got {shown(x)}: columns of numbers are equally wide'
         raise RangeBarError(msg)
-    for name, value in sizes.items():
-        if value is None and name != "max_bars":
-            continue
-        least = 1 if name == "max_bars" else _LEAST_SIZE
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            msg = f"`{name}` must be an integer of at least {least}, got {shown(value)}"
-            raise RangeBarError(msg)
+    check_sizes(**{name: value for name, value in sizes.items() if value is not None or name == "max_bars"})
 
 
 def _check_columns(schema: pl.Schema, x: Axis, panels: list[str], *, footprint: bool) -> None:

@@ -69,7 +69,7 @@ def test_hash_is_splitmix64() -> None:
     # First output of the reference implementation for the seed 0.
     assert splitmix64(0) == 0xE220A8397B1DCDAF
     rows = pl.select(row=pl.int_range(1, 1000, dtype=pl.UInt64))
-    drawn = rows.select(_synthetic._random(pl.col("row"), 17))  # noqa: SLF001
+    drawn = rows.select(_synthetic.random_bits(pl.col("row"), 17))
     assert drawn.to_series().to_list() == [
         splitmix64(((row - 1) * 0x9E3779B97F4A7C15 + 17) & mask) for row in range(1, 1000)
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = ROOT / "notebooks"
-NAMES = ["01_first_bars", "02_features", "03_streaming_and_state", "04_backtest", "05_lake"]
+NAMES = ["01_first_bars", "02_features", "03_streaming_and_state", "04_backtest", "05_lake", "07_book"]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the Jupyter machinery, not of ours
 
 
@@ -62,4 +62,4 @@ def test_it_runs(name: str, data: str, tmp_path: Path, request: pytest.FixtureRe
     assert not [view for view in shown if "0%|" in view["text/plain"]]  # bars of progress
     laws = [view["text/plain"] for view in shown if view["text/plain"] in ("True", "False")]
     assert "False" not in laws
-    assert len(laws) == {"01_first_bars": 1, "03_streaming_and_state": 2, "05_lake": 1}.get(name, 0)
+    assert len(laws) == {"01_first_bars": 1, "03_streaming_and_state": 2, "05_lake": 1, "07_book": 1}.get(name, 0)
