@@ -56,8 +56,8 @@ def sample_book_updates(
     Return synthetic updates of an order book around the trades that :func:`sample_trades` gives.
 
     The trades are the same for the same arguments. Of the trades of one time, the last is at a price between the best
-    bid and the best ask that the updates of that time leave. Like the trades, the book says nothing about any market: quantities are random and
-    know nothing of what comes.
+    bid and the best ask that the updates of that time leave. Like the trades, the book says nothing about any market:
+    quantities are random and know nothing of what comes.
 
     Parameters
     ----------
