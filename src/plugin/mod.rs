@@ -12,7 +12,7 @@ use pyo3_polars::derive::polars_expr;
 
 use crate::core::Buffers;
 use crate::core::{BarBuilder, ClosedBar, FootprintOptions, Role, RowError, WindowOptions};
-use crate::frame::output::{BarColumns, Means, forming_bar};
+use crate::frame::output::{BarColumns, Means, forming_bar, room_for};
 use crate::frame::parameters::window_options;
 use crate::frame::{FrameError, Request, TimeColumn, TradeColumns};
 
@@ -31,8 +31,15 @@ fn range_bars(inputs: &[Series], kwargs: Request) -> PolarsResult<Series> {
     let windows = window_options(&columns, kwargs.lookback.as_ref(), time.unit, has_side(&fields))?;
     let mut bars = BarColumns::new(&columns, has_side(&fields));
     let footprint = kwargs.footprint_options(&columns)?;
+    let (rows, mut ended, mut room) = (inputs[0].len(), 0, 0);
     let builder = build(&fields, &time, &kwargs, windows, footprint, |closed| {
         closed.retain(|closed| kwargs.include_orphans || !closed.bar.close_reason.is_orphan());
+        if let Some(last) = closed.last().filter(|_| ended + closed.len() > room) {
+            let more = room_for(closed.len(), ended, last.row, rows);
+            bars.reserve(more);
+            room = ended + more;
+        }
+        ended += closed.len();
         bars.extend(closed);
         closed.clear();
     })?;
@@ -101,7 +108,7 @@ fn has_side(fields: &[Series]) -> bool {
 }
 
 /// Rows that are pushed at once: few enough that bars of ten trades go from the cache into their columns.
-const STRIDE_ROWS: usize = 65_536;
+const STRIDE_ROWS: usize = 16_384;
 
 /// Builds the bars of the trades; `take` gets those that ended, again and again, and must take them all.
 fn build(

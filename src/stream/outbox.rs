@@ -4,7 +4,7 @@ use polars::prelude::{IdxSize, Series};
 
 use super::plan::Plan;
 use crate::core::{ClosedBar, Role};
-use crate::frame::output::{BarColumns, Means};
+use crate::frame::output::{BarColumns, Means, room_for};
 
 /// Ended bars, as columns, in the order of the rows that ended them once [`Outbox::sort`] was called.
 #[derive(Default)]
@@ -17,9 +17,6 @@ pub struct Outbox {
     known: usize,
     expected_rows: usize,
 }
-
-/// Rows by which the number of bars of a batch is estimated, at least.
-const LEAST_ROWS_TO_GO_BY: usize = 65_536;
 
 impl Outbox {
     /// No bars; the plan says which columns they have.
@@ -75,14 +72,10 @@ impl Outbox {
         }
     }
 
-    /// Makes room for some bars, which end by a row of the batch, and for as many more as the rest of it will end if it
-    /// is like the rows so far: to grow column by column as bars come took a tenth of the time of short ones.
+    /// Makes room for some bars, which end by a row of the batch, and for those that the rest of it will end.
     #[cold]
     fn make_room(&mut self, bars: usize, row: usize) {
-        let done = row.max(LEAST_ROWS_TO_GO_BY);
-        let left = self.expected_rows.saturating_sub(done);
-        let expected = (self.len() - self.known + bars) as u128 * left as u128 / done as u128;
-        let room = bars + (expected + expected / 16) as usize; // a little more: too little is to be copied, all of it
+        let room = room_for(bars, self.len() - self.known, row, self.expected_rows);
         self.groups.reserve(room);
         self.rows.reserve(room);
         self.columns.reserve(room);
