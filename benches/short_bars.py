@@ -34,7 +34,7 @@ def numba_loop(trades: pl.DataFrame) -> Callable[[int], tuple[Any, ...]]:
     import numba  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 
-    @numba.njit(cache=False)  # type: ignore[untyped-decorator]
+    @numba.njit(cache=False)
     def loop(price: Any, quantity: Any, sold: Any, dbps: int) -> tuple[Any, ...]:  # noqa: ANN401
         most = len(price)
         open_, high, low, close = (np.empty(most), np.empty(most), np.empty(most), np.empty(most))

@@ -20,12 +20,12 @@ def _unwatched() -> Generator[None]:
     """
     before, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]  (typeshed knows no None)
+    threading.settrace(None)
     try:
         yield
     finally:
         sys.settrace(before)
-        threading.settrace(of_threads)  # type: ignore[arg-type]
+        threading.settrace(of_threads)
 
 
 def least_seconds(*calls: Callable[[], object], times: int = 5) -> list[float]:
