@@ -26,7 +26,7 @@ def test_memory_does_not_grow_with_the_updates(tmp_path: Path) -> None:
     n = pl.int_range(pl.len())
     away = (n * 7_919 % 64) ** 2 / 10
     peaks = []
-    for rows in (1_000_000, 5_000_000):
+    for rows in (3_000_000, 10_000_000):  # fewer end before Polars has read as far ahead as it does
         path = tmp_path / f"{rows}.parquet"
         trades = rb.datasets.sample_trades(rows, symbols=["A", "B"])
         updates = trades.select(
@@ -42,4 +42,5 @@ def test_memory_does_not_grow_with_the_updates(tmp_path: Path) -> None:
     small, large = peaks
     if math.isnan(small):
         pytest.skip("this platform does not tell the peak memory")
-    assert large < small + 100, f"{small:.0f} MB, then {large:.0f} MB"
+    # The updates more are 290 MB; some 60 is how far the reader runs ahead.
+    assert large < small + 150, f"{small:.0f} MB, then {large:.0f} MB"
