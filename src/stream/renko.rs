@@ -115,8 +115,8 @@ impl GroupedBricks {
         if let Some(all) = columns.chunks().next() {
             let layout = Layout::new(&groups[..end], 0);
             let trades = all.slice(0..end);
-            let trades = match layout.moves() {
-                Some(moves) => self.arranged.arrange(&trades, moves),
+            let trades = match layout.places() {
+                Some(places) => self.arranged.arrange(&trades, places),
                 None => trades,
             };
             let most = if rows.height() > 1 { MOST_OF_A_FRAME } else { usize::MAX };

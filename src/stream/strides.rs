@@ -137,8 +137,8 @@ fn stride<'a>(slices: &'a [Slice], of: &Rows, memory: Option<&'a mut Arranged>) 
     let groups = &slice.groups[rows.clone()];
     let layout = Layout::new(groups, slice.first + rows.start);
     let trades = slice.trades()?.slice(rows);
-    let trades = match layout.moves() {
-        Some(moves) => memory?.arrange(&trades, moves),
+    let trades = match layout.places() {
+        Some(places) => memory?.arrange(&trades, places),
         None => trades,
     };
     let runs = layout.group_runs(groups);

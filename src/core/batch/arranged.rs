@@ -1,6 +1,5 @@
 //! Trades in another order, in memory that is reused for every batch.
 
-use super::layout::Moves;
 use crate::core::numbers::fixed::Numbers;
 use crate::core::trades::bits::Bits;
 use crate::core::trades::columns::Trades;
@@ -37,43 +36,46 @@ struct ArrangedBits {
 }
 
 impl Arranged {
-    /// Some trades in another order.
+    /// Some trades in another order, given the place of each row.
+    ///
+    /// Goes through the rows in their old order: the CPU prefetches what is read, and the few cache lines being written
+    /// stay in the cache. Going through the new order took half as long again.
     ///
     /// # Panics
     ///
-    /// If a place or a row is not below the number of trades.
-    pub fn arrange(&mut self, trades: &Trades<'_>, moves: Moves<'_>) -> Trades<'_> {
+    /// If a place is not below the number of trades.
+    pub fn arrange(&mut self, trades: &Trades<'_>, places: &[u32]) -> Trades<'_> {
         let Self { time, price, quantity, is_buyer_maker, known, agg_trade_id, first_trade_id, last_trade_id } = self;
         let (time, agg_trade_id, individual_ids) = match (trades.agg_trade_id, trades.individual_ids) {
             (Some(id), Some((first, last))) => {
                 let to = [&mut *time, agg_trade_id, first_trade_id, last_trade_id];
-                let [time, id, first, last] = put(to, [trades.time, id, first, last], moves);
+                let [time, id, first, last] = put(to, [trades.time, id, first, last], places);
                 (time, Some(id), Some((first, last)))
             }
             (Some(id), None) => {
-                let [time, id] = put([&mut *time, agg_trade_id], [trades.time, id], moves);
+                let [time, id] = put([&mut *time, agg_trade_id], [trades.time, id], places);
                 (time, Some(id), None)
             }
             (None, individual_ids) => {
-                let [time] = put([&mut *time], [trades.time], moves);
+                let [time] = put([&mut *time], [trades.time], places);
                 let ids =
-                    individual_ids.map(|(first, last)| put([first_trade_id, last_trade_id], [first, last], moves));
+                    individual_ids.map(|(first, last)| put([first_trade_id, last_trade_id], [first, last], places));
                 (time, None, ids.map(|[first, last]| (first, last)))
             }
         };
         let (price, quantity) = match (trades.price, trades.quantity) {
             (Numbers::F64(from), Some(Numbers::F64(quantities))) => {
-                let [price, quantity] = put([&mut price.f64, &mut quantity.f64], [from, quantities], moves);
+                let [price, quantity] = put([&mut price.f64, &mut quantity.f64], [from, quantities], places);
                 (Numbers::F64(price), Some(Numbers::F64(quantity)))
             }
             (from, quantities) => {
-                (price.arrange(from, moves), quantities.map(|numbers| quantity.arrange(numbers, moves)))
+                (price.arrange(from, places), quantities.map(|numbers| quantity.arrange(numbers, places)))
             }
         };
         let is_buyer_maker = trades.is_buyer_maker.and_then(|sides| {
-            let sold = is_buyer_maker.arrange(sides.sold(), moves)?;
+            let sold = is_buyer_maker.arrange(sides.sold(), places)?;
             Some(match sides.known() {
-                Some(is_known) => Sides::partly(sold, known.arrange(is_known, moves)?),
+                Some(is_known) => Sides::partly(sold, known.arrange(is_known, places)?),
                 None => sold.into(),
             })
         });
@@ -82,13 +84,13 @@ impl Arranged {
 }
 
 impl ArrangedNumbers {
-    fn arrange(&mut self, numbers: Numbers<'_>, moves: Moves<'_>) -> Numbers<'_> {
+    fn arrange(&mut self, numbers: Numbers<'_>, places: &[u32]) -> Numbers<'_> {
         match numbers {
-            Numbers::F64(from) => Numbers::F64(put_one(&mut self.f64, from, moves)),
-            Numbers::F32(from) => Numbers::F32(put_one(&mut self.f32, from, moves)),
-            Numbers::I64(from) => Numbers::I64(put_one(&mut self.i64, from, moves)),
+            Numbers::F64(from) => Numbers::F64(put_one(&mut self.f64, from, places)),
+            Numbers::F32(from) => Numbers::F32(put_one(&mut self.f32, from, places)),
+            Numbers::I64(from) => Numbers::I64(put_one(&mut self.i64, from, places)),
             Numbers::Decimal { mantissa, scale } => {
-                Numbers::Decimal { mantissa: put_one(&mut self.i128, mantissa, moves), scale }
+                Numbers::Decimal { mantissa: put_one(&mut self.i128, mantissa, places), scale }
             }
         }
     }
@@ -96,10 +98,10 @@ impl ArrangedNumbers {
 
 impl ArrangedBits {
     /// Goes through bytes, because bits cannot be moved one by one.
-    fn arrange(&mut self, bits: Bits<'_>, moves: Moves<'_>) -> Option<Bits<'_>> {
+    fn arrange(&mut self, bits: Bits<'_>, places: &[u32]) -> Option<Bits<'_>> {
         self.from.resize(bits.len(), 0);
         bits.to_masks(&mut self.from);
-        let (eights, rest) = put_one(&mut self.to, &self.from, moves).as_chunks::<8>();
+        let (eights, rest) = put_one(&mut self.to, &self.from, places).as_chunks::<8>();
         self.bytes.clear();
         self.bytes.extend(eights.iter().map(packed));
         if !rest.is_empty() {
@@ -118,42 +120,30 @@ fn packed(masks: &[i8; 8]) -> u8 {
     masks.iter().enumerate().fold(0, |byte, (bit, mask)| byte | (*mask as u8 & 1) << bit)
 }
 
-fn put_one<'a, T: Copy + Default>(to: &'a mut Vec<T>, from: &[T], moves: Moves<'_>) -> &'a [T] {
-    let [to] = put([to], [from], moves);
+fn put_one<'a, T: Copy + Default>(to: &'a mut Vec<T>, from: &[T], places: &[u32]) -> &'a [T] {
+    let [to] = put([to], [from], places);
     to
 }
 
-/// Moves the rows of some columns. To put several at once at their places reads the places once: seven columns one by one
-/// took a third longer. To get them goes column by column: each is then in the cache.
+/// Puts each row of some columns at its place. Several at once read the places once: arranging seven columns took a third
+/// longer one by one.
 fn put<'a, T: Copy + Default, const N: usize>(
     to: [&'a mut Vec<T>; N],
     from: [&[T]; N],
-    moves: Moves<'_>,
+    places: &[u32],
 ) -> [&'a [T]; N] {
-    match moves {
-        Moves::To(places) => {
-            let rows = places.len();
-            let from = from.map(|from| &from[..rows]);
-            let to = to.map(|to| {
-                to.resize(rows, T::default());
-                &mut to[..]
-            });
-            for (row, &place) in places.iter().enumerate() {
-                for column in 0..N {
-                    to[column][place as usize] = from[column][row];
-                }
-            }
-            to.map(|to| &*to)
-        }
-        Moves::From(rows) => {
-            let mut from = from.into_iter();
-            to.map(|to| {
-                to.clear();
-                from.by_ref().take(1).for_each(|from| to.extend(rows.iter().map(|&row| from[row as usize])));
-                &to[..]
-            })
+    let rows = places.len();
+    let from = from.map(|from| &from[..rows]);
+    let to = to.map(|to| {
+        to.resize(rows, T::default());
+        &mut to[..]
+    });
+    for (row, &place) in places.iter().enumerate() {
+        for column in 0..N {
+            to[column][place as usize] = from[column][row];
         }
     }
+    to.map(|to| &*to)
 }
 
 #[cfg(test)]
@@ -186,23 +176,19 @@ mod tests {
             let orders: [fn(usize, usize) -> usize; 2] = [|row, len| len - 1 - row, |row, len| (row + 5) % len];
             for order in orders {
                 let places: Vec<u32> = (0..len).map(|row| order(row, len) as u32).collect();
-                let mut rows: Vec<u32> = (0..len as u32).collect();
-                rows.sort_by_key(|&row| places[row as usize]);
-                for moves in [Moves::To(&places), Moves::From(&rows)] {
-                    let out = arranged.arrange(&trades, moves);
-                    assert_eq!(out.len(), len);
-                    for (row, &place) in places.iter().enumerate() {
-                        let place = place as usize;
-                        assert_eq!(out.time[place], trades.time[row]);
-                        assert_eq!(out.price.get(place), trades.price.get(row));
-                        assert_eq!(out.quantity.map(|q| q.get(place)), trades.quantity.map(|q| q.get(row)));
-                        assert_eq!(out.is_buyer_maker.map(|s| s.get(place)), trades.is_buyer_maker.map(|s| s.get(row)));
-                        assert_eq!(out.agg_trade_id.map(|ids| ids[place]), trades.agg_trade_id.map(|ids| ids[row]));
-                        assert_eq!(
-                            out.individual_ids.map(|(a, b)| (a[place], b[place])),
-                            trades.individual_ids.map(|(a, b)| (a[row], b[row]))
-                        );
-                    }
+                let out = arranged.arrange(&trades, &places);
+                assert_eq!(out.len(), len);
+                for (row, &place) in places.iter().enumerate() {
+                    let place = place as usize;
+                    assert_eq!(out.time[place], trades.time[row]);
+                    assert_eq!(out.price.get(place), trades.price.get(row));
+                    assert_eq!(out.quantity.map(|q| q.get(place)), trades.quantity.map(|q| q.get(row)));
+                    assert_eq!(out.is_buyer_maker.map(|s| s.get(place)), trades.is_buyer_maker.map(|s| s.get(row)));
+                    assert_eq!(out.agg_trade_id.map(|ids| ids[place]), trades.agg_trade_id.map(|ids| ids[row]));
+                    assert_eq!(
+                        out.individual_ids.map(|(a, b)| (a[place], b[place])),
+                        trades.individual_ids.map(|(a, b)| (a[row], b[row]))
+                    );
                 }
             }
         }

@@ -7,19 +7,6 @@ use std::ops::Range;
 /// rows.
 const UNMOVED_RUN: usize = 32;
 
-/// Groups of which the memory being written stays in the nearest cache.
-const FEW_GROUPS: usize = 64;
-
-/// How rows of a stride are moved.
-#[derive(Debug, Clone, Copy)]
-pub enum Moves<'a> {
-    /// The place of each row. What is read is read in order, which the processor foresees, and what is written lies in as
-    /// many places as there are groups.
-    To(&'a [u32]),
-    /// The row of each place: where groups are many.
-    From(&'a [u32]),
-}
-
 /// Consecutive rows of one group, by their places.
 pub type GroupRun = (u32, Range<usize>);
 
@@ -82,11 +69,10 @@ impl Layout {
         Self { first, order: Some(Order { rows, places }), ends }
     }
 
-    /// How rows are moved, if they are.
+    /// The place of each row of the stride, if rows are moved.
     #[must_use]
-    pub fn moves(&self) -> Option<Moves<'_>> {
-        let order = self.order.as_ref()?;
-        Some(if self.ends.len() > FEW_GROUPS { Moves::From(&order.rows) } else { Moves::To(&order.places) })
+    pub fn places(&self) -> Option<&[u32]> {
+        self.order.as_ref().map(|order| &order.places[..])
     }
 
     /// Row of the batch at a place.

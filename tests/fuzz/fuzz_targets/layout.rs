@@ -1,4 +1,4 @@
-//! Any groups in any order: every row is in one run, a run is of one group, and a group's rows stay in order; every run
+//! Any groups in any order: every row is in one run, a run is of one group, and a group's rows stay in order; every group
 //! is in one share.
 
 #![no_main]
@@ -6,8 +6,8 @@
 use libfuzzer_sys::fuzz_target;
 use rangebar_polars::core::{Layout, shares};
 
-fuzz_target!(|input: (u16, u8, u8, Vec<(u8, u16)>)| {
-    let (first, among, threads, runs) = input;
+fuzz_target!(|input: (u16, u8, u8, u16, Vec<(u8, u16)>)| {
+    let (first, among, threads, least, runs) = input;
     let (first, threads) = (usize::from(first), usize::from(threads).max(1));
     let group = |group: u8| u32::from(group % among.max(1));
     let mut groups = vec![0; first];
@@ -28,7 +28,10 @@ fuzz_target!(|input: (u16, u8, u8, Vec<(u8, u16)>)| {
     }
     order.sort_unstable();
     assert!(order.into_iter().eq(first..groups.len()));
-    let shares = shares(&runs, threads);
-    assert!(shares.len() <= threads && shares.concat() == runs);
-    assert!(shares.windows(2).all(|pair| pair[0].last().map(|run| run.0) < pair[1].first().map(|run| run.0)));
+    let least = usize::from(least);
+    let rows_of = |(group, places): &(u32, std::ops::Range<usize>)| (*group, places.len());
+    let shares = shares(runs.iter().map(rows_of), threads, least);
+    assert!(!shares.is_empty() && shares.len() <= threads && shares.iter().all(|share| !share.is_empty()));
+    assert!(shares[0].start == 0 && shares[shares.len() - 1].end == u32::MAX);
+    assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
 });
