@@ -11,10 +11,10 @@ import polars as pl
 
 from rangebar_polars._bars.book import BookRequest, update_columns
 from rangebar_polars._bars.forgotten_key import ForgottenKey
-from rangebar_polars._bars.pushed import as_frame, index_of, instant_of, meaning
+from rangebar_polars._bars.pushed import as_frame, check_expected, instant_to
 from rangebar_polars._bars.scan_book import MIXED
 from rangebar_polars._common.columns import key_columns
-from rangebar_polars._common.messages import kind, shown
+from rangebar_polars._common.messages import kind
 from rangebar_polars._internal import BookPush
 from rangebar_polars.exceptions import RangeBarError
 
@@ -189,17 +189,8 @@ class BookStream:
             raise RangeBarError(msg)
         stream = cls.__new__(cls)
         stream._begin(BookPush(None, data))  # noqa: SLF001
-        made = stream.parameters
-        if unknown := expected.keys() - made.keys():
-            msg = f"`restore` expects parameters of the stream ({', '.join(made)}), got {', '.join(sorted(unknown))}"
-            raise TypeError(msg)
         if expected:
-            wanted = cls(**{**made, **expected}).parameters
-            differ = [name for name in expected if meaning(name, made[name]) != meaning(name, wanted[name])]
-            if differ:
-                told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)
-                msg = f"the checkpoint was made with other parameters: {told}"
-                raise RangeBarError(msg)
+            check_expected(expected, stream.parameters, lambda asked: cls(**asked).parameters)
         return stream
 
     @property
@@ -339,13 +330,7 @@ class BookStream:
         """
         with self._lock:
             stream = self._running()
-            unit = stream.time_unit()
-            instant = 0  # which tells that nothing was seen
-            if unit is not None:
-                instant = index_of(time) if hasattr(time, "__index__") else instant_of("time", time, unit)[0]
-            if not -(2**63) <= instant < 2**63:
-                msg = f"`time` must fit a signed 64-bit integer, got {shown(instant)}"
-                raise RangeBarError(msg)
+            instant = instant_to(time, stream.time_unit())
             return self._ended(stream, lambda: stream.advance(instant))
 
     def finish(self) -> pl.DataFrame:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from rangebar_polars._common.messages import cut, shown
+from rangebar_polars._engine.plans import in_files, in_memory, rows_known
+from rangebar_polars._engine.reading import batches
 from rangebar_polars.exceptions import RangeBarWarning
 
-__all__ = ["ROWS", "ForgottenKey", "is_scalar", "key_like"]
+__all__ = ["ForgottenKey", "KeySearch", "key_like"]
 
 _NAMES: Final = frozenset(
     {
@@ -28,7 +32,7 @@ Names of the column that says what was traded, in lower case and without separat
 The venue is not among them: trades of one share on several exchanges have one price.
 """
 
-ROWS: Final = 4_096
+_ROWS: Final = 4_096
 """Rows at the beginning and at the end of a frame that are searched."""
 
 _FRAMES: Final = 64
@@ -42,6 +46,10 @@ _OURS: Final = {"rangebar_polars", "polars"}
 def key_like(by: Sequence[str], columns: Sequence[str]) -> list[str]:
     """The columns that are named like keys and are not in `by`."""
     return [name for name in columns if name not in by and re.sub("[^a-z]", "", name.lower()) in _NAMES]
+
+
+_MIXED: Final = "trades go into the same bars"
+"""What becomes of trades without the key."""
 
 
 class ForgottenKey:
@@ -60,7 +68,7 @@ class ForgottenKey:
         What happens without the key.
     """
 
-    def __init__(self, by: Sequence[str], columns: Sequence[str], mixed: str = "trades go into the same bars") -> None:
+    def __init__(self, by: Sequence[str], columns: Sequence[str], mixed: str = _MIXED) -> None:
         self._mixed = mixed
         self._by = list(by)
         self._names = key_like(by, columns)
@@ -73,10 +81,10 @@ class ForgottenKey:
             return
         self._left -= 1
         columns = [*self._by, *self._names]
-        if not all(is_scalar(trades.schema.get(name)) for name in columns):
+        if not all(_is_scalar(trades.schema.get(name)) for name in columns):
             self._left = 0
             return
-        ends = trades if trades.height <= 2 * ROWS else pl.concat([trades.head(ROWS), trades.tail(ROWS)])
+        ends = trades if trades.height <= 2 * _ROWS else pl.concat([trades.head(_ROWS), trades.tail(_ROWS)])
         # As text, so that later frames cannot change the dtype.
         seen = ends.select(pl.col(columns).cast(pl.String, strict=False)).unique(maintain_order=True)
         seen = pl.concat([*self._seen, seen]).unique(maintain_order=True)
@@ -103,7 +111,51 @@ class ForgottenKey:
         )
 
 
-def is_scalar(dtype: pl.DataType | None) -> bool:
+@dataclass(frozen=True)
+class KeySearch:
+    """The same search for a query: at once if the rows are in memory, before they are read if they are in files."""
+
+    frame: pl.LazyFrame
+    by: Sequence[str]
+    mixed: str = _MIXED
+
+    def at_once(self) -> None:
+        """Warn at the user's line, if the rows are in memory."""
+        if self._looked_at and in_memory(self.frame.select(self._looked_at)):
+            self._search.look(self._ends.collect())
+
+    def before_reading(self) -> Generator[None]:
+        """Warn if the rows are in files; stops after each batch, so that something can be passed on meanwhile."""
+        if self._looked_at and in_files(self.frame.select(self._looked_at)):
+            search = self._search
+            with closing(batches(self._ends, self._looked_at)) as ends:
+                for batch in ends:
+                    search.look(batch)
+                    yield
+
+    @property
+    def _search(self) -> ForgottenKey:
+        return ForgottenKey(self.by, self._looked_at, self.mixed)
+
+    @property
+    def _looked_at(self) -> list[str]:
+        """The columns to search for a forgotten key, if one looks like a key."""
+        schema = self.frame.collect_schema()
+        keys = [name for name in key_like(self.by, schema.names()) if _is_scalar(schema[name])]
+        return [*self.by, *keys] if keys else []
+
+    @property
+    def _ends(self) -> pl.LazyFrame:
+        """
+        These columns for the first rows, and for the last ones if they can be read without the others.
+
+        This is a query of its own: reading such a column along with all trades took a third longer.
+        """
+        columns = self.frame.select(self._looked_at)
+        return pl.concat([columns.head(_ROWS), columns.tail(_ROWS)]) if rows_known(columns) else columns.head(_ROWS)
+
+
+def _is_scalar(dtype: pl.DataType | None) -> bool:
     """Whether values of a dtype can be distinguished as text."""
     return dtype is not None and not dtype.is_nested() and dtype != pl.Object
 

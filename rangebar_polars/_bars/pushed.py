@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex, cast
 
 import polars as pl
@@ -14,7 +14,17 @@ from rangebar_polars._common.instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._common.messages import kind, shown
 from rangebar_polars.exceptions import RangeBarError
 
-__all__ = ["as_frame", "index_of", "instant_of", "is_numpy_time", "key_dtype", "key_frame", "key_values", "meaning"]
+__all__ = [
+    "as_frame",
+    "check_expected",
+    "index_of",
+    "instant_of",
+    "instant_to",
+    "is_numpy_time",
+    "key_dtype",
+    "key_frame",
+    "key_values",
+]
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -75,7 +85,37 @@ def key_frame(keys: Sequence[object], empty: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def meaning(name: str, value: object) -> object:
+def instant_to(time: SupportsIndex | dt.datetime, time_unit: str | None) -> int:
+    """The time to which a stream is advanced, in a unit; any if there is no unit, since nothing was seen."""
+    instant = 0
+    if time_unit is not None:
+        instant = index_of(time) if hasattr(time, "__index__") else instant_of("time", time, time_unit)[0]
+    if not -(2**63) <= instant < 2**63:
+        msg = f"`time` must fit a signed 64-bit integer, got {shown(instant)}"
+        raise RangeBarError(msg)
+    return instant
+
+
+def check_expected(
+    expected: Mapping[str, Any], made: dict[str, Any], remade: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """
+    That a stream was made with the parameters that are expected of it.
+
+    `remade` says what the parameters of a stream are that is made with some.
+    """
+    if unknown := expected.keys() - made.keys():
+        msg = f"`restore` expects parameters of the stream ({', '.join(made)}), got {', '.join(sorted(unknown))}"
+        raise TypeError(msg)
+    wanted = remade({**made, **expected})
+    differ = [name for name in expected if _meaning(name, made[name]) != _meaning(name, wanted[name])]
+    if differ:
+        told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)
+        msg = f"the checkpoint was made with other parameters: {told}"
+        raise RangeBarError(msg)
+
+
+def _meaning(name: str, value: object) -> object:
     """What a parameter says: two durations may be one."""
     durations = {
         "lookback": _internal.check_lookback,

@@ -18,7 +18,7 @@ import polars as pl
 
 from rangebar_polars import _internal
 from rangebar_polars._bars.coded_keys import coded
-from rangebar_polars._bars.forgotten_key import ROWS, ForgottenKey, is_scalar, key_like
+from rangebar_polars._bars.forgotten_key import KeySearch
 from rangebar_polars._bars.own_checkpoint import BarsKept
 from rangebar_polars._bars.own_columns import OwnColumns
 from rangebar_polars._bars.own_features import BoundFeatures, OwnFeatures
@@ -28,7 +28,6 @@ from rangebar_polars._common.columns import input_columns, key_columns
 from rangebar_polars._common.instants import EPOCH, UNITS_PER_SECOND
 from rangebar_polars._common.messages import shown
 from rangebar_polars._common.parameters import check_flag
-from rangebar_polars._engine.plans import in_files, in_memory, rows_known
 from rangebar_polars._engine.predicates import Bound, all_of, split_keys, time_bounds
 from rangebar_polars._engine.progress import check_progress, with_progress
 from rangebar_polars._engine.reading import batches
@@ -96,35 +95,15 @@ class _Trades:
         with closing(batches(self.frame, inputs)) as read:
             empty = next(read)
             yield empty
-            if self.looked_at and in_files(self.frame.select(self.looked_at)):
-                search = ForgottenKey(self.by, self.looked_at)
-                with closing(batches(self.ends, self.looked_at)) as ends:
-                    for batch in ends:
-                        search.look(batch)
-                        yield empty
+            with closing(self.search.before_reading()) as searched:
+                for _ in searched:
+                    yield empty
             yield from read
 
-    def search_for_key(self) -> None:
-        """Warn of a key that is not in `by`, at the user's line, if the trades are in memory."""
-        if self.looked_at and in_memory(self.frame.select(self.looked_at)):
-            ForgottenKey(self.by, self.looked_at).look(self.ends.collect())
-
     @property
-    def looked_at(self) -> list[str]:
-        """The columns to search for a forgotten key, if one looks like a key."""
-        schema = self.frame.collect_schema()
-        keys = [name for name in key_like(self.by, schema.names()) if is_scalar(schema[name])]
-        return [*self.by, *keys] if keys else []
-
-    @property
-    def ends(self) -> pl.LazyFrame:
-        """
-        These columns for the first trades, and for the last ones if they can be read without the others.
-
-        This is a query of its own: reading such a column along with all trades took a third longer.
-        """
-        columns = self.frame.select(self.looked_at)
-        return pl.concat([columns.head(ROWS), columns.tail(ROWS)]) if rows_known(columns) else columns.head(ROWS)
+    def search(self) -> KeySearch:
+        """The search for a key that is not in `by`."""
+        return KeySearch(self.frame, self.by)
 
     def columns(self, parts: Iterable[str]) -> list[str]:
         """Names of the key columns and of the columns that play some parts, without duplicates."""
@@ -362,7 +341,7 @@ def scan_bars(
         keeps_state=state is not None,
     )
     probe = trades.stream(list(reads), trades.columns(trades.names))
-    trades.search_for_key()
+    trades.search.at_once()
     schema = dict(probe.take().schema)
     bound = asked.bound(frame.collect_schema(), schema, trades.by) if asked else None
     if state is not None:
@@ -404,7 +383,7 @@ def scan_bar_ids(frame: pl.LazyFrame, request: Request, *, name: str, progress: 
         raise RangeBarError(msg)
     needed = trades.columns(trades.names)
     trades.stream([], needed)
-    trades.search_for_key()
+    trades.search.at_once()
     schema = {**available, name: pl.UInt64()}
 
     def source(
@@ -435,7 +414,7 @@ def scan_bricks(frame: pl.LazyFrame, request: Request, *, progress: bool) -> pl.
     trades = replace(_trades(frame, request, _BRICK, progress=progress), title="Renko bricks")
     inputs = trades.columns(trades.names)
     schema = _brick_stream(trades, inputs).take().schema
-    trades.search_for_key()
+    trades.search.at_once()
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None

@@ -10,10 +10,9 @@ import polars as pl
 
 from rangebar_polars import _internal
 from rangebar_polars._bars.book import BookRequest, update_columns
-from rangebar_polars._bars.forgotten_key import ROWS, ForgottenKey, is_scalar, key_like
+from rangebar_polars._bars.forgotten_key import KeySearch
 from rangebar_polars._common.columns import key_columns
 from rangebar_polars._common.parameters import check_flag
-from rangebar_polars._engine.plans import in_files, in_memory, rows_known
 from rangebar_polars._engine.predicates import all_of, split_keys
 from rangebar_polars._engine.progress import check_progress, with_progress
 from rangebar_polars._engine.reading import batches
@@ -64,12 +63,9 @@ class _Updates:
     def frames(self, columns: list[str], enough: int) -> Generator[pl.DataFrame]:
         """The rows, with a frame whenever there are enough, or nothing can be read yet."""
         stream = self.stream(columns)
-        if self.looked_at and in_files(self.frame.select(self.looked_at)):
-            search = ForgottenKey(self.request.keys, self.looked_at, MIXED)
-            with closing(batches(self.ends, self.looked_at)) as ends:
-                for batch in ends:
-                    search.look(batch)
-                    yield stream.take()
+        with closing(self.search.before_reading()) as searched:
+            for _ in searched:
+                yield stream.take()
         read = batches(self.frame, self.inputs)
         shown = with_progress(read, self.frame, self.names["timestamp"], "order books") if self.progress else read
         with closing(shown):
@@ -85,23 +81,10 @@ class _Updates:
         stream.finish()
         yield stream.take()
 
-    def search_for_key(self) -> None:
-        """Warn of a key that is not in `by`, at the user's line, if the updates are in memory."""
-        if self.looked_at and in_memory(self.frame.select(self.looked_at)):
-            ForgottenKey(self.request.keys, self.looked_at, MIXED).look(self.ends.collect())
-
     @property
-    def looked_at(self) -> list[str]:
-        """The columns to search for a forgotten key, if one looks like a key."""
-        by, schema = self.request.keys, self.frame.collect_schema()
-        keys = [name for name in key_like(by, schema.names()) if is_scalar(schema[name])]
-        return [*by, *keys] if keys else []
-
-    @property
-    def ends(self) -> pl.LazyFrame:
-        """These columns for the first updates, and for the last ones if they can be read without the others."""
-        columns = self.frame.select(self.looked_at)
-        return pl.concat([columns.head(ROWS), columns.tail(ROWS)]) if rows_known(columns) else columns.head(ROWS)
+    def search(self) -> KeySearch:
+        """The search for a key that is not in `by`."""
+        return KeySearch(self.frame, self.request.keys, MIXED)
 
 
 def scan_book(frame: pl.LazyFrame, request: BookRequest, *, progress: bool) -> pl.LazyFrame:
@@ -113,7 +96,7 @@ def scan_book(frame: pl.LazyFrame, request: BookRequest, *, progress: bool) -> p
         frame=frame, request=asked, names=names, progress=check_progress(check_flag("progress", progress))
     )
     schema = updates.stream(asked.columns).take().schema
-    updates.search_for_key()
+    updates.search.at_once()
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None

@@ -14,13 +14,14 @@ from rangebar_polars._bars.own_checkpoint import check_same, opened
 from rangebar_polars._bars.own_features import OwnFeatures
 from rangebar_polars._bars.pushed import (
     as_frame,
+    check_expected,
     index_of,
     instant_of,
+    instant_to,
     is_numpy_time,
     key_dtype,
     key_frame,
     key_values,
-    meaning,
 )
 from rangebar_polars._bars.request import Request, Threshold
 from rangebar_polars._bars.state import BarState, latest
@@ -277,20 +278,8 @@ class BarStream(PushStream):
     def _check_expected(stream: BarStream, expected: Mapping[str, Any]) -> None:
         """That a stream has the parameters that it must have been made with."""
         if expected:
-            made = stream.parameters
-            unknown = expected.keys() - made.keys()
-            if unknown:
-                msg = (
-                    f"`restore` expects parameters of the stream ({', '.join(made)}), got {', '.join(sorted(unknown))}"
-                )
-                raise TypeError(msg)
-            asked: dict[str, Any] = {**made, **expected, "aggs": (), "feature_sets": ()}
-            wanted = BarStream(**asked).parameters
-            differ = [name for name in expected if meaning(name, made[name]) != meaning(name, wanted[name])]
-            if differ:
-                told = "; ".join(f"`{name}` was {made[name]!r} and not {wanted[name]!r}" for name in differ)
-                msg = f"the checkpoint was made with other parameters: {told}"
-                raise RangeBarError(msg)
+            without_own: dict[str, Any] = {"aggs": (), "feature_sets": ()}
+            check_expected(expected, stream.parameters, lambda asked: BarStream(**{**asked, **without_own}).parameters)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -406,13 +395,7 @@ class BarStream(PushStream):
         >>> stream.advance(dt.datetime(2024, 1, 1, 13, 15)).select("symbol", "close_reason").rows()
         [('DEAD', 'gap')]
         """
-        unit = self._time_unit()
-        instant = 0  # which tells that nothing was seen
-        if unit is not None:
-            instant = index_of(time) if hasattr(time, "__index__") else instant_of("time", time, unit)[0]
-        if not -(2**63) <= instant < 2**63:
-            msg = f"`time` must fit a signed 64-bit integer, got {shown(instant)}"
-            raise RangeBarError(msg)
+        instant = instant_to(time, self._time_unit())
         return cast("pl.DataFrame", self._advance(instant))
 
     def forget(self, keys: object) -> pl.DataFrame:
